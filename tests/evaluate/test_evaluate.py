@@ -65,6 +65,10 @@ def test_routing_says_what_each_task_uses(made: Run) -> None:
     one = layers["model.layers.1.mlp.down_proj"]
     assert one["experts"] == ["rank 1", "rank 3"] and set(one["mean_weight"]) == {"a", "b"}
     assert len(one["mean_weight"]["a"]) == 2 and 0 <= min(one["chosen"]["a"]) <= 1
+    trace = json.loads((made.folder / "predictions/test/a.routing.json").read_text())
+    assert trace["source"].endswith("a.jsonl:3")  # the first of the four that were chosen
+    assert trace["layers"].keys() == layers.keys() and set(trace["modalities"]) == {"text"}
+    assert len(trace["layers"]["model.layers.1.mlp.down_proj"]) == len(trace["tokens"])
 
 
 def test_controls_stand_beside_the_scores(made: Run) -> None:

@@ -41,6 +41,14 @@ def test_the_table_of_a_model() -> None:
         }
     }
 
+    seen = {"text": [0.5, 0.5]}
+    one = {name: {"mean_weight": seen, "chosen": seen, "probability": seen}}
+    assert "modalities" not in make_usage_table(found, usage, one)
+    seen["image"] = [0.0, 1.0]
+    assert make_usage_table(found, usage, one)["modalities"] == {
+        name: {"experts": ["rank 2", "rank 4"], **one[name]}
+    }
+
 
 def test_a_gate_that_decides_once_a_sample_counts_samples() -> None:
     # awaker on two samples of each of two tasks: one expert each, so that the shares are halves

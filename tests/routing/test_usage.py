@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -83,3 +84,17 @@ def test_sums_in_float32_stay_where_the_routing_is() -> None:
     usage.add(Tape(layer=routing(torch.ones(2, 3), task=torch.tensor([0, 1]))))
     assert usage.sums["layer"].dtype == torch.float32
     assert usage.sums["layer"].tolist() == [[1, 1, 1, 1, 1, 1, 0.5, 0.5, 0.5, 1]] * 2
+
+
+def test_units_of_each_modality_are_summed_apart() -> None:
+    weights = torch.tensor([[1.0, 0.0], [0.0, 1.0], [0.5, 0.5]])
+    mixed = replace(
+        routing(weights, torch.tensor([True, True, True])),
+        modality=torch.tensor([1, 0, 1]),
+        modalities=("image", "text"),
+    )
+    usage = ExpertUsage(("text", "image", "audio"))
+    usage.add_by_modality(Tape(layer=mixed, by_sample=routing(weights)))
+    # Text: the first and the third; image: the second. What decides by sample has no modalities.
+    found = usage.compute_means(["mean_weight"])
+    assert found == {"layer": {"mean_weight": {"text": [0.75, 0.25], "image": [0.0, 1.0]}}}

@@ -8,12 +8,14 @@ from typing import Any
 
 import torch
 
-from coterie import distributed
+from coterie import distributed, serialization
 from coterie.evaluate import cost, expert_usage, predictions
 from coterie.evaluate.scores import Scores, SharedRows, TaskScore
 from coterie.io import write_json
+from coterie.modalities.base import find_modalities
 from coterie.models.loading import LoadedModel
 from coterie.progress import Progress
+from coterie.routing.decision import Tape
 from coterie.routing.usage import ExpertUsage, UsageStatistics
 from coterie.tasks.predictions import EvaluationDataset, PredictionResult, PredictOptions
 from coterie.tasks.task_set import TaskSet
@@ -23,8 +25,9 @@ from coterie.train.run import Run
 Keys = Mapping[str, Mapping[str, Any]]
 """Task -> what its predictions depend on."""
 Measured = Mapping[str, Any]
-"""The "use", "seconds" and "samples" of a task's predictions."""
+"""The "use", "use_by_modality", "seconds" and "samples" of a task's predictions."""
 Scored = tuple[TaskScore, Measured]
+MODALITIES = tuple(modality.name for modality in find_modalities())
 FLOPS_SAMPLES = 8
 """The samples of each data set on which FLOPs are counted."""
 
@@ -108,11 +111,14 @@ class Evaluation:
         """Measure the cost, and write the scores and the table of expert usage."""
         directory = self.run.results
         facts = [measured for _, measured in found.values()]
-        by_task = (ExpertUsage.from_json(each["use"], self.tasks.names) for each in facts)
-        usage = ExpertUsage.merge(by_task).compute_means()
-        measured = self.measure_cost(keys, facts, usage)
+        usage, by_modality = (
+            ExpertUsage.merge(ExpertUsage.from_json(each[key], names) for each in facts)
+            for key, names in (("use", self.tasks.names), ("use_by_modality", MODALITIES))
+        )
+        measured = self.measure_cost(keys, facts, usage.compute_means())
         if not self.control:
-            table = expert_usage.make_usage_table(measured["layers"], usage)
+            means = usage.compute_means(), by_modality.compute_means()
+            table = expert_usage.make_usage_table(measured["layers"], *means)
             write_json(directory.expert_usage_file, table)
         skipped = [row for dataset in self.datasets for row in dataset.bad_rows]
         scores = Scores(
@@ -153,22 +159,34 @@ class Evaluation:
 
     def predict_dataset(self, dataset: EvaluationDataset, keys: Keys) -> dict[str, Scored]:
         """Run the model on a data set, and write the predictions with their keys."""
-        usage = ExpertUsage(self.tasks.names)
+        usage, by_modality = ExpertUsage(self.tasks.names), ExpertUsage(MODALITIES)
         only = dataset.tasks[0] if len(dataset.tasks) == 1 else None
         count = len(dataset.samples)
         options: PredictOptions = {"batch_size": self.batch_size}
+
+        def add(tape: Tape) -> None:
+            usage.add(tape, task=only)
+            by_modality.add_by_modality(tape)
+
         if expert_usage.find_active_mixtures(self.loaded.model):
-            options["on_routing"] = partial(usage.add, task=only)
+            options["on_routing"] = add
         phase = f"evaluate {dataset.name}"
         with Progress(count, phase, unit=dataset.unit) as progress:
             options["on_batch_end"] = lambda done: progress.update(done - progress.done)
             result = self.tasks.predict(self.loaded, dataset, **options)
-        usage = ExpertUsage.merge(distributed.all_gather_object(usage))
-        make = partial(self.store_predictions, dataset, keys, result, usage)
+        usages = [
+            ExpertUsage.merge(distributed.all_gather_object(each)) for each in (usage, by_modality)
+        ]
+        make = partial(self.store_predictions, dataset, keys, result, *usages)
         return distributed.run_on_rank_zero(make)
 
     def store_predictions(
-        self, dataset: EvaluationDataset, keys: Keys, result: PredictionResult, usage: ExpertUsage
+        self,
+        dataset: EvaluationDataset,
+        keys: Keys,
+        result: PredictionResult,
+        usage: ExpertUsage,
+        by_modality: ExpertUsage,
     ) -> dict[str, Scored]:
         """Score and write new predictions, and then their keys."""
         seconds, count = result.seconds / len(dataset.tasks), len(dataset.samples)
@@ -177,13 +195,28 @@ class Evaluation:
             # Otherwise it would validate a partly written file.
             self.get_key_file(task).unlink(missing_ok=True)
             facts = {"use": usage.to_json(task), "seconds": seconds, "samples": count}
+            # One forward pass serves all tasks of a data set, and counts once.
+            first = task == dataset.tasks[0]
+            facts["use_by_modality"] = by_modality.to_json() if first else {}
             facts["rows"] = predictions.compute_rows_digest(result.rows[task])
             found[task] = self.score_task(task, result.rows[task]), facts
             predictions.store(self.get_key_file(task), keys[task], **facts)
         if not self.control:
             examples = self.run.results.examples_file(self.split)
             self.tasks.save_examples(self.loaded, dataset, examples)
+            self.write_routing_trace(dataset)
         return found
+
+    def write_routing_trace(self, dataset: EvaluationDataset) -> None:
+        """Write what the gates decide for the tokens of the first sample, if they are by token."""
+        if not expert_usage.find_active_mixtures(self.loaded.model):
+            return
+        trace = self.tasks.trace_routing(self.loaded, dataset)
+        file = self.run.results.routing_trace_file(self.split, dataset.tasks[0])
+        if trace is None:
+            file.unlink(missing_ok=True)  # of gates that an earlier evaluation had
+        else:
+            write_json(file, serialization.dump(trace))
 
     def score_task(self, task: str, rows: Sequence[dict[str, Any]]) -> TaskScore:
         """Score predictions with the task's current metric, and write them."""

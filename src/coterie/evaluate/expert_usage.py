@@ -32,12 +32,21 @@ def make_expert_names(mixture: Mixture) -> list[str]:
 
 
 def make_usage_table(
-    expert_names: Mapping[str, Sequence[str]], usage: UsageStatistics
+    expert_names: Mapping[str, Sequence[str]],
+    by_task: UsageStatistics,
+    by_modality: UsageStatistics | None = None,
 ) -> dict[str, Any]:
-    """Return routing.json: "experts" (names) and statistic -> task -> numbers, of used layers."""
-    layers = {
-        layer: {"experts": list(names), **usage[layer]}
-        for layer, names in expert_names.items()
-        if layer in usage
+    """Return routing.json: "experts" (names) and statistic -> task -> numbers, of used layers.
+
+    "modalities" has the same by modality, if tokens of several were seen.
+    """
+    found = {each for layer in (by_modality or {}).values() for each in layer["mean_weight"]}
+    tables = {"layers": by_task} | ({"modalities": by_modality or {}} if len(found) > 1 else {})
+    return {
+        key: {
+            layer: {"experts": list(names), **usage[layer]}
+            for layer, names in expert_names.items()
+            if layer in usage
+        }
+        for key, usage in tables.items()
     }
-    return {"layers": layers}

@@ -2,11 +2,12 @@
 
 import io
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float64
+from jaxtyping import Float64, Int64
 from torch import Tensor
 
 from coterie.report.embedded_media import make_data_uri
@@ -14,6 +15,11 @@ from coterie.report.formatting import is_number
 
 # Okabe and Ito's blue (lighter, for dark pages) and vermilion.
 COOL, WARM = (0, 121, 191), (213, 94, 0)
+EXPERT_COLOURS = (
+    (0, 121, 191), (213, 94, 0), (0, 158, 115), (204, 121, 167),
+    (230, 159, 0), (86, 180, 233), (148, 103, 60), (120, 120, 120),
+)  # fmt: skip
+"""Okabe and Ito's, with brown and grey for yellow and black; more experts begin again."""
 BLOCK_PX = 8
 
 Matrix = Float64[Tensor, "height breadth"]
@@ -42,12 +48,32 @@ def compute_strength(value: float, most: float) -> float:
 
 def render_png_uri(values: Matrix, most: float) -> str:
     """Render a PNG as a data URI; tint is opacity, which suits light and dark pages."""
-    from PIL import Image
-
     pixels = [
         [(*(WARM if cell < 0 else COOL), round(255 * compute_strength(cell, most))) for cell in row]
         for row in values.tolist()
     ]
+    return _encode_blocks(pixels)
+
+
+def render_choices_uri(chosen: Int64[Tensor, "height breadth"], strength: Matrix) -> str:
+    """Render a PNG as a data URI; colour is the number of an expert, opacity its strength."""
+    pixels = [
+        [
+            (
+                *EXPERT_COLOURS[expert % len(EXPERT_COLOURS)],
+                round(255 * compute_strength(cell, 1.0)),
+            )
+            for expert, cell in zip(experts, cells, strict=True)
+        ]
+        for experts, cells in zip(chosen.tolist(), strength.tolist(), strict=True)
+    ]
+    return _encode_blocks(pixels)
+
+
+def _encode_blocks(pixels: Sequence[Sequence[tuple[int, ...]]]) -> str:
+    """Encode RGBA colours, a block of pixels for each."""
+    from PIL import Image
+
     image, held = Image.fromarray(np.array(pixels, dtype=np.uint8)), io.BytesIO()
     size = (image.width * BLOCK_PX, image.height * BLOCK_PX)
     image.resize(size, Image.Resampling.NEAREST).save(held, "PNG", optimize=True)

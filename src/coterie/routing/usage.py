@@ -1,6 +1,7 @@
-"""`ExpertUsage`: each task's use of each expert, summed over the units of many forward passes."""
+"""`ExpertUsage`: each task's use of each expert, or each modality's, over many forward passes."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 import torch
 from jaxtyping import Float, Int
@@ -21,7 +22,8 @@ class ExpertUsage:
     """Sums of each expert's weights, choices and probabilities over each task's units (`Routing`).
 
     `sums` is layer -> [tasks, 3 * experts + 1], the number of units in the last column. `tasks` are
-    the names, in the order of task ids. Padding does not count.
+    the names, in the order of task ids, or of modalities for `add_by_modality`. Padding does not
+    count.
     """
 
     def __init__(
@@ -44,6 +46,19 @@ class ExpertUsage:
         for layer, routing in tape.items():
             if number is not None or routing.task is not None:
                 sums = self._sum_routing(routing, number)
+                self.sums[layer] = self.sums.get(layer, 0) + sums
+
+    @torch.no_grad()
+    def add_by_modality(self, tape: Tape) -> None:
+        """Add the units of one forward pass to the modality of each; `tasks` has their names.
+
+        Layers that do not know their units' modalities are skipped, as those that decide by sample.
+        """
+        for layer, routing in tape.items():
+            if routing.modality is not None:
+                order = [self.tasks.index(name) for name in routing.modalities]
+                groups = torch.tensor(order, device=routing.modality.device)[routing.modality]
+                sums = self._sum_routing(replace(routing, task=groups), None)
                 self.sums[layer] = self.sums.get(layer, 0) + sums
 
     def _sum_routing(self, routing: Routing, number: int | None) -> TaskSums:

@@ -17,6 +17,7 @@ from coterie.tasks.predictions import (
     Prediction,
     PredictionResult,
     PredictOptions,
+    RoutingTrace,
     ScoredPredictions,
 )
 
@@ -100,6 +101,10 @@ class EvaluatedTasks(ABC):
         self, loaded: LoadedModel, dataset: EvaluationDataset, index_file: Path
     ) -> None:
         """Write what the report shows of a few samples: `index_file`, and files beside it."""
+
+    def trace_routing(self, loaded: LoadedModel, dataset: EvaluationDataset) -> RoutingTrace | None:
+        """Return what the gates decide for each token of a sample; None without such gates."""
+        return None
 
     def load_model_inputs(
         self, processor: Any, split: str, *, limit: int | None, batch_size: int, skip_bad_rows: bool

@@ -81,6 +81,23 @@ ScoredPredictions = tuple[Metric, Float[np.ndarray, "samples statistics"]]
 """A metric, and its statistics of each prediction: it scores their sum."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class RoutingTrace:
+    """What the gates decided for each token of a sample's prompt.
+
+    Attributes:
+        source: the sample's file and row.
+        tokens: the text of each token.
+        modalities: the name of each token's modality.
+        layers: layer -> the weights of each token's experts, rounded.
+    """
+
+    source: str
+    tokens: tuple[str, ...]
+    modalities: tuple[str, ...]
+    layers: Mapping[str, tuple[tuple[float, ...], ...]]
+
+
 class ForwardPass(NamedTuple):
     """A forward pass over some samples, and the number of predictions that it makes.
 

@@ -110,6 +110,10 @@ class RunDirectory:
         """Return the index of the example images of dense tasks' predictions, in its folder."""
         return self.predictions_folder(split) / "examples" / "examples.json"
 
+    def routing_trace_file(self, split: str, task: str) -> Path:
+        """Return the file of what the gates decided for each token of a task's first sample."""
+        return self.predictions_folder(split) / f"{_check_name(task, 'task')}.routing.json"
+
     @property
     def is_run(self) -> bool:
         """Whether the folder is a run's: it has a configuration."""

@@ -29,6 +29,7 @@ from coterie.tasks.predictions import (
     Prediction,
     PredictionResult,
     PredictOptions,
+    RoutingTrace,
     ScoredPredictions,
 )
 from coterie.tasks.split_summary import SplitSummary
@@ -37,6 +38,7 @@ from coterie.tasks.text.batches import IGNORE_INDEX, TextCollator, compute_token
 from coterie.tasks.text.generation import predict, prepare_inputs
 from coterie.tasks.text.gradients import TextGradientSource
 from coterie.tasks.text.prediction_rows import compute_samples_digest, make_rows, score_rows
+from coterie.tasks.text.routing_trace import trace_routing
 from coterie.tasks.text.sample_check import TokenCheck
 from coterie.tasks.text.shared_samples import find_shared_samples
 from coterie.tasks.text.split_summary import summarize_rows
@@ -223,6 +225,9 @@ class TextTasks(TaskSet):
             loaded, collator, dataset.samples, max_new_tokens=longest, **options
         )
         return PredictionResult({name: make_rows(dataset.samples, texts)}, seconds)
+
+    def trace_routing(self, loaded: LoadedModel, dataset: EvaluationDataset) -> RoutingTrace | None:
+        return trace_routing(loaded, TextCollator(loaded.processor, self.names), dataset.samples[0])
 
     def get_metric(self, task: str) -> TextMetric:
         return self.get_text_task(task).metric
