@@ -94,7 +94,7 @@ def read_modalities(system: ReportSystem) -> Mapping[str, Any] | None:
 
 
 def read_trace(system: ReportSystem, task: str) -> tuple[TracedSample, int] | None:
-    """Return the trace of a task's first sample and the number of experts, of the first run with it.
+    """Return the trace of a task's first sample, of the first run with one.
 
     None if no run has one.
     """
