@@ -13,6 +13,7 @@ import torch
 from benchmarks.attention import Attention
 from benchmarks.benchmark import Benchmark, Scale
 from benchmarks.dense import Dense
+from benchmarks.expert_parallel import ExpertParallel
 from benchmarks.ffn import Ffn
 from benchmarks.linear import Linear
 from benchmarks.model import Model
@@ -23,7 +24,16 @@ from benchmarks.trainer import Trainer
 
 BENCHMARKS = {
     each.name: each
-    for each in (Linear(), Ffn(), Attention(), Model(), Recipes(), Trainer(), Dense())
+    for each in (
+        Linear(),
+        Ffn(),
+        Attention(),
+        Model(),
+        Recipes(),
+        Trainer(),
+        Dense(),
+        ExpertParallel(),
+    )
 }
 
 

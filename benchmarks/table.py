@@ -37,15 +37,18 @@ def _targets(targets: list[dict[str, Any]]) -> str:
 def _rows(rows: list[dict[str, Any]]) -> str:
     bases = list(dict.fromkeys(base for row in rows for base in row["step"]))
     infers = any(row["forward"] for row in rows)
+    sends = any("sent_mib" in row["facts"] for row in rows)
     heads = ["case", "form", "step, ms", *(f"step / {base}" for base in bases)]
     heads += [f"forward / {base}" for base in bases if infers]
-    lines = [_line([*heads, "saved, MiB"]), _line(["---"] * (len(heads) + 1))]
+    heads.append("sent by a process, MiB" if sends else "saved, MiB")
+    lines = [_line(heads), _line(["---"] * len(heads))]
     for row in rows:
         ratios = [_ratio(row["step"].get(base)) for base in bases]
         ratios += [_ratio(row["forward"].get(base)) for base in bases if infers]
         digits = 1 if row["step_ms"] >= 10 else 3
         cells = [row["case"], row["form"], f"{row['step_ms']:.{digits}f}", *ratios]
-        lines.append(_line([*cells, f"{row['saved_mib']:.1f}"]))
+        size = row["facts"]["sent_mib"] if sends else row["saved_mib"]
+        lines.append(_line([*cells, f"{size:.1f}"]))
     return "\n".join(lines)
 
 

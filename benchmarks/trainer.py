@@ -132,7 +132,7 @@ def loops(
 ) -> dict[str, Callable[[], None]]:
     """Return steps of plain loops, each with its own model."""
     samples, collate = trainer.stage_context.dataset, trainer.stage_context.collator
-    order = StageBatchSampler(plan, plan.recipe.stages[0], samples.sizes, 0)
+    order = StageBatchSampler(plan, plan.recipe.stages[0], samples, 0)
     batches = [collate([samples[place] for place in places]) for places in order]
     ready = [{key: value.to(device) for key, value in batch.items()} for batch in batches]
 

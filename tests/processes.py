@@ -23,16 +23,22 @@ REPOSITORY = Path(__file__).parents[1]
 
 def in_two(folder: Path, work: Callable[[int], object]) -> list[tuple[int, str]]:
     """Have two processes work, each with its rank; returns how each ended, and its traceback."""
+    return in_several(2, folder, work)
+
+
+def in_several(count: int, folder: Path, work: Callable[[int], object]) -> list[tuple[int, str]]:
+    """`in_two` with any number of processes."""
 
     def run(rank: int) -> None:
         # A fork has what this process knows of being alone.
         from accelerate.state import AcceleratorState
 
         AcceleratorState._reset_state(reset_partial_state=True)
-        places = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": 2, "LOCAL_WORLD_SIZE": 2}
+        places = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": count}
+        places["LOCAL_WORLD_SIZE"] = count
         os.environ |= {name: str(number) for name, number in places.items()}
         meeting = f"file://{folder}-meeting"
-        distributed.init_process_group("gloo", init_method=meeting, rank=rank, world_size=2)
+        distributed.init_process_group("gloo", init_method=meeting, rank=rank, world_size=count)
         try:
             work(rank)
         except BaseException:
@@ -41,10 +47,10 @@ def in_two(folder: Path, work: Callable[[int], object]) -> list[tuple[int, str]]
 
     folder.parent.mkdir(parents=True, exist_ok=True)
     Path(f"{folder}-meeting").unlink(missing_ok=True)
-    said = [Path(f"{folder}-{rank}.txt") for rank in range(2)]
+    said = [Path(f"{folder}-{rank}.txt") for rank in range(count)]
     for each in said:
         each.write_text("")
-    children = [forked(lambda rank=rank: run(rank)) for rank in range(2)]
+    children = [forked(lambda rank=rank: run(rank)) for rank in range(count)]
     ends = [status(child) for child in children]
     return [(end, each.read_text()) for end, each in zip(ends, said, strict=True)]
 

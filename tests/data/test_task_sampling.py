@@ -152,3 +152,29 @@ def test_sizes_are_checked(sizes) -> None:
 def test_counts_are_checked(wrong) -> None:
     with pytest.raises(ValueError, match=r"give a batch size of at least 1"):
         TaskSampling().sample_batches([3], **{"batch_size": 1, "steps": 1, "seed": 0, **wrong})
+
+
+def test_batches_of_one_group_by_hand() -> None:
+    # Task 0 has rows 0 and 2 of group 0, row 1 of group 1; task 1 six rows of group 1. Of nine
+    # rows, group 0 has 2 and group 1 has 7: of 9 batches of 4 they get 2 and 7.
+    groups = [np.array([0, 1, 0]), np.ones(6, np.int64)]
+    mix = TaskSampling(group_by_modality=True)
+    drawn = mix.sample_grouped_batches(groups, batch_size=4, steps=9, seed=1)
+    found = [{int(groups[task][row]) for task, row in batch} for batch in drawn]
+    assert sorted(map(tuple, found)) == [(0,)] * 2 + [(1,)] * 7
+    # Four passes over all rows.
+    counts = np.unique(drawn.reshape(-1, 2), axis=0, return_counts=True)[1]
+    assert counts.tolist() == [4] * 9
+    longer = mix.sample_grouped_batches(groups, batch_size=4, steps=20, seed=1)
+    assert (longer[:9] == drawn).all()
+
+
+def test_one_group_is_a_task_s_share_of_all() -> None:
+    # Shares by roots of 1 and 4, 1/3 and 2/3; half of the second task's rows are of group 1.
+    groups = [np.zeros(1, np.int64), np.array([0, 0, 1, 1])]
+    mix = TaskSampling(temperature=2, group_by_modality=True)
+    drawn = mix.sample_grouped_batches(groups, batch_size=2, steps=30, seed=0)
+    is_first = [groups[task][row] == 0 for task, row in drawn[:, 0]]
+    assert sum(is_first) == 20
+    # Of 60 samples a third are the first task's, up to one.
+    assert abs((drawn[..., 0] == 0).sum() - 20) <= 1

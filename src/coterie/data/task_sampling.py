@@ -22,10 +22,15 @@ class TaskSampling:
         temperature: at least 1. 1 is proportional to size, "equal" (or math.inf, stored as
             "equal") uniform (Raffel et al. 2020, arXiv:1910.10683, section 3.5.2).
         one_task_per_batch: whether each batch holds a single task.
+        group_by_modality: whether the samples that all devices compute together have the same
+            modalities, so that no process waits for another's encoder; every row is read once
+            beforehand. Then a task's count is less than one such batch and one sample for each mix
+            of modalities from its share. Parts of a step (`accumulation`) may have different ones.
     """
 
     temperature: int | float | Literal["equal"] = 1.0
     one_task_per_batch: bool = False
+    group_by_modality: bool = False
 
     def __post_init__(self) -> None:
         if self.temperature in (math.inf, "equal"):
@@ -65,6 +70,40 @@ class TaskSampling:
                 "least 1, and steps and a seed of at least 0"
             )
         shares = self.compute_task_probabilities(sizes, weights)
+        return self._draw(shares, sizes, batch_size, steps, seed)
+
+    def sample_grouped_batches(
+        self, groups: Sequence[Int64[np.ndarray, "..."]], *, batch_size: int, steps: int,
+        seed: int, weights: Sequence[float] | None = None,
+    ) -> Int64[np.ndarray, "steps batch 2"]:  # fmt: skip
+        """Return what `sample_batches` does, with the samples of a batch all of one group.
+
+        `groups` has the group of each row, from 0, in an array for each task. The groups share the
+        batches, and then the tasks the samples of each group's batches.
+        """
+        shares = self.compute_task_probabilities([len(each) for each in groups], weights)
+        numbers = range(max(int(each.max()) for each in groups) + 1)
+        rows = [[np.flatnonzero(each == number) for each in groups] for number in numbers]
+        lengths = np.array([[len(each) for each in by_task] for by_task in rows])
+        parts = shares * lengths / lengths.sum(0)  # of each task's share, by group
+        chosen = compute_samples_per_batch(parts.sum(1), 1, steps).argmax(1)
+        drawn = np.empty((steps, batch_size, 2), np.int64)
+        for number in numbers:
+            tasks, count = np.flatnonzero(lengths[number]), int((chosen == number).sum())
+            seeds = np.random.SeedSequence([seed, number]).generate_state(1)
+            share, sizes = parts[number][tasks], lengths[number][tasks].tolist()
+            own = self._draw(share / share.sum(), sizes, batch_size, count, int(seeds[0]))
+            for place, task in enumerate(tasks):
+                is_task = own[..., 0] == place
+                own[is_task, 1] = rows[number][task][own[is_task, 1]]
+            own[..., 0] = tasks[own[..., 0]]
+            drawn[chosen == number] = own
+        return drawn
+
+    def _draw(
+        self, shares: Float64[np.ndarray, " tasks"], sizes: Sequence[int], batch_size: int,
+        steps: int, seed: int,
+    ) -> Int64[np.ndarray, "steps batch 2"]:  # fmt: skip
         together = batch_size if self.one_task_per_batch else 1
         counts = together * compute_samples_per_batch(shares, batch_size // together, steps)
         names = np.tile(np.arange(len(sizes)), steps)

@@ -100,6 +100,14 @@ class Experts(ABC):
         return True
 
     @property
+    def is_divisible(self) -> bool:
+        """Whether processes can store different experts, and send each the tokens that chose it.
+
+        Then all weights of the layer are stacked by expert, and no expert needs others.
+        """
+        return False
+
+    @property
     def num_rows(self) -> int:
         """Rows of these experts along the first axis of the stacked weights."""
         return self.count

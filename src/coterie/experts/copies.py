@@ -74,6 +74,10 @@ class Copies(Experts):
     def uses_base_weights(self) -> bool:
         return self.trained == "lora"
 
+    @property
+    def is_divisible(self) -> bool:
+        return self.trained == "full" and self.count > 1
+
     def build(self, base_layer: nn.Module, shared: Experts | None) -> CopiesLayer:
         if shared is not None and not (
             isinstance(shared, Copies) and shared == replace(self, count=1, kernel=shared.kernel)

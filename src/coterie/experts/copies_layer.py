@@ -83,14 +83,19 @@ class FullCopies(CopiesLayer):
     """Copies with all weights: `fc1.weight` of the base layer is `fc1__weight` here."""
 
     def stack_weights(self, base_layer: nn.Module, dtype: torch.dtype) -> dict[str, Tensor]:
-        return {name: self.get_parameter(own).to(dtype) for name, own in self.names.items()}
+        return {name: self._get_local(own).to(dtype) for name, own in self.names.items()}
+
+    def _get_local(self, name: str) -> Tensor:
+        return self.dispatcher.get_local(self.get_parameter(name))
 
     def run_fused(
         self, structure: MLPStructure, base_layer: nn.Module, x: Tensor, gates: Tensor, traced: bool
     ) -> mlp.Outputs:
-        weights = (self.get_parameter(f"{name}__weight") for name in structure.maps)
-        biases = (getattr(self, f"{name}__bias", None) for name in structure.maps)
-        maps = list(map(mlp.StackedLinear, weights, biases))
+        stacks = {name: self._get_local(own) for name, own in self.names.items()}
+        maps = [
+            mlp.StackedLinear(stacks[f"{name}.weight"], stacks.get(f"{name}.bias"))
+            for name in structure.maps
+        ]
         activation = base_layer.get_submodule(structure.activation)
         if traced:
             return mlp.apply_mlp_dense(x, gates, maps, activation)

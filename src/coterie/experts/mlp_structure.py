@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from transformers.activations import ACT2CLS
 
-from coterie.kernels.dispatch import LOCAL, Dispatcher, TokenGates, assign_tokens
+from coterie.kernels.dispatch import LOCAL, Dispatcher, TokenGates
 from coterie.kernels.mlp import Outputs, Tokens
 
 LINEARS = (
@@ -95,7 +95,7 @@ def run_assigned(
 
     An expert without tokens is called with none, so that its weights get gradients of zero.
     """
-    slots = assign_tokens(gates.detach())
+    slots = dispatcher.assign(gates.detach())
     given = dispatcher.dispatch_gated(x, gates, slots)
     experts = zip(*(stack.unbind(0) for stack in stacks.values()), strict=True)
     parts = []

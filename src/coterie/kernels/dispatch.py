@@ -10,33 +10,43 @@ from torch import Tensor
 TokenGates = Float[Tensor, "tokens segments"]
 Rows = Float[Tensor, "rows ..."]
 ExpertParts = Iterable[tuple[int, Float[Tensor, "..."]]]
+Counts = tuple[tuple[int, ...], ...]
+"""Pairs that each process, in rank order, has for each expert of this one."""
 
 
 class Assignments(NamedTuple):
     """Pairs of a row and an expert chosen for it, sorted by expert and then by row.
 
-    `counts` are the pairs of each expert; `is_unique` if no row is in two pairs.
+    `counts` are the pairs of each expert; `is_unique` if no row is in two pairs; `received` as in
+    `TokenAssignments`.
     """
 
     row: Int[Tensor, " slots"]
     counts: list[int]
     is_unique: bool = False
+    received: Counts = ()
 
 
 class TokenAssignments(NamedTuple):
-    """The token and the expert of every gate that is not 0, sorted by expert and then by token."""
+    """The token and the expert of every gate that is not 0, sorted by expert and then by token.
+
+    `received` is for a dispatcher over several processes, which has exchanged these counts; empty
+    if all experts are in this process.
+    """
 
     token: Int[Tensor, " slots"]
     expert: Int[Tensor, " slots"]
     tokens_per_expert: list[int]
+    received: Counts = ()
 
     def of_tokens(self) -> Assignments:
         """Return the assignments of rows of [tokens, ...]."""
-        return Assignments(self.token, self.tokens_per_expert)
+        return Assignments(self.token, self.tokens_per_expert, received=self.received)
 
     def of_gates(self, num_experts: int) -> Assignments:
         """Return the assignments of the numbers in [tokens, num_experts], flattened to one axis."""
-        return Assignments(self.token * num_experts + self.expert, self.tokens_per_expert, True)
+        row = self.token * num_experts + self.expert
+        return Assignments(row, self.tokens_per_expert, is_unique=True, received=self.received)
 
 
 def assign_tokens(gates: TokenGates) -> TokenAssignments:
@@ -57,6 +67,14 @@ class Dispatcher(ABC):
     and yield only for the experts of this process. Source of the interface: V-MoE (Riquelme et al.
     2021, arXiv:2106.05974), whose dispatchers have these two methods.
     """
+
+    def assign(self, gates: TokenGates) -> TokenAssignments:
+        """Return `assign_tokens` with what else this dispatcher needs to know of the gates."""
+        return assign_tokens(gates)
+
+    def get_local(self, stack: Float[Tensor, "experts ..."]) -> Float[Tensor, "segments ..."]:
+        """Return the part of stacked weights that belongs to the experts of this process."""
+        return stack
 
     @abstractmethod
     def dispatch(self, rows: Rows, assignments: Assignments) -> Iterable[Float[Tensor, "..."]]:

@@ -69,7 +69,7 @@ class _Mlp(torch.autograd.Function):
         dispatcher: Dispatcher,
         *stacks: Tensor | None,
     ) -> Outputs:
-        slots = assign_tokens(gates)
+        slots = dispatcher.assign(gates)
         weights = cast("tuple[Tensor, ...]", stacks[::2])
         *inputs, output = map(StackedLinear, weights, stacks[1::2])
         saved: list[Tensor] = []
@@ -87,7 +87,8 @@ class _Mlp(torch.autograd.Function):
         y = x.new_zeros(len(x), output.weight.shape[1])
         y = dispatcher.combine(run_experts(), slots.of_tokens(), y)
         ctx.save_for_backward(x, gates, slots.token, slots.expert, *stacks, *saved)
-        ctx.counts, ctx.num_stacks = slots.tokens_per_expert, len(stacks)
+        ctx.counts, ctx.received = slots.tokens_per_expert, slots.received
+        ctx.num_stacks = len(stacks)
         ctx.activation, ctx.dispatcher = activation, dispatcher
         return y
 
@@ -96,7 +97,7 @@ class _Mlp(torch.autograd.Function):
     def backward(ctx: Any, dy: Tensor) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
         x, gates, token, expert, *rest = ctx.saved_tensors
         stacks, saved = rest[: ctx.num_stacks], iter(rest[ctx.num_stacks :])
-        slots = TokenAssignments(token, expert, ctx.counts)
+        slots = TokenAssignments(token, expert, ctx.counts, ctx.received)
         needs = zip(stacks, ctx.needs_input_grad[4:], strict=True)
         dstacks: list[Any] = [torch.empty_like(each) if needed else None for each, needed in needs]
         *inputs, output = map(StackedLinear, stacks[::2], stacks[1::2])
@@ -194,7 +195,7 @@ def apply_low_rank_mlp(
     dispatcher: the frozen maps, nearly all of the work, are needed in every process.
     """
     *inputs, output = maps
-    token, segment, counts = assign_tokens(gates.detach())
+    token, segment, counts, _ = assign_tokens(gates.detach())
     gate = gates[token, segment].to(x.dtype)
     before = []
     for linear, down, up in inputs:

@@ -94,7 +94,7 @@ def time_step(config: RunConfig, model: PeftModel, base: LoadedModel) -> float:
     """Return the seconds of a forward and a backward pass of the first part of a batch."""
     device, samples = next(model.parameters()).device, MultiTaskDataset(config)
     stage = config.resolve_stages(samples.sizes)[-1]
-    indices = next(iter(StageBatchSampler(config, stage, samples.sizes, 0)))
+    indices = next(iter(StageBatchSampler(config, stage, samples, 0)))
     cache_encoder_features(model, base.processor)
     batch = config.make_collator(base.processor)([samples[index] for index in indices])
     batch = {k: each.to(device) if torch.is_tensor(each) else each for k, each in batch.items()}

@@ -167,6 +167,10 @@ class TaskSet(EvaluatedTasks):
     def transform(self, sample: Any, seed: int) -> Any:
         """Apply training-time augmentation to a sample. Deterministic in `seed`, at least 0."""
 
+    def get_modalities(self, sample: Any) -> tuple[str, ...]:
+        """Return the modalities of a training sample's media; empty if all samples are alike."""
+        return ()
+
     @abstractmethod
     def compute_losses(self, model: nn.Module, base_model: nn.Module, batch: Batch) -> ItemLosses:
         """Run a model, wrapped (by DDP, say) or not, with the base model in it, on a batch."""

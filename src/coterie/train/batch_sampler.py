@@ -1,6 +1,6 @@
 """The samples of a run, and the batches of each device, accumulation step and stage."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -29,6 +29,16 @@ class MultiTaskDataset(Dataset[Any]):
         rows = config.tasks.load_datasets("train", skip_bad_rows=skip, sample_check=sample_check)
         self.datasets, self.transform = tuple(rows), config.tasks.transform
         self.sizes = tuple(len(each) for each in self.datasets)
+        self.get_modalities = config.tasks.get_modalities
+
+    def find_groups(self) -> list[Int64[np.ndarray, " samples"]]:
+        """Read all rows, and return the number of each one's mix of modalities, by data set."""
+        mixes = [
+            [tuple(sorted(set(self.get_modalities(rows[i])))) for i in range(len(rows))]
+            for rows in self.datasets
+        ]
+        numbers = {mix: i for i, mix in enumerate(sorted({mix for each in mixes for mix in each}))}
+        return [np.array([numbers[mix] for mix in each], np.int64) for each in mixes]
 
     def __len__(self) -> int:
         return sum(self.sizes)
@@ -41,12 +51,14 @@ class MultiTaskDataset(Dataset[Any]):
 class StageBatchSampler:
     """The `batch_sampler` of a DataLoader: a stage's batches, one an accumulation step."""
 
-    def __init__(self, config: RunConfig, stage: Stage, sizes: Sequence[int], number: int) -> None:
+    def __init__(
+        self, config: RunConfig, stage: Stage, data: MultiTaskDataset, number: int
+    ) -> None:
         """Sample all batches; a pure function of the arguments and this process's rank.
 
         Args:
             stage: one of `RunConfig.resolve_stages`.
-            sizes: rows of each data set.
+            data: the rows; only their numbers matter, and with `group_by_modality` what is in them.
             number: the stage's place in the run, from 0.
 
         Raises ValueError if a step's samples cannot be split evenly.
@@ -59,10 +71,17 @@ class StageBatchSampler:
                 f"a batch of {size} cannot be split into {parts} equal parts on {world_size} "
                 "devices: give a batch_size that both divide"
             )
-        samples: Int64[np.ndarray, "steps batch 2"] = config.mix.sample_batches(
-            sizes, batch_size=size, steps=stage.steps, seed=seed,
-            weights=config.tasks.get_sampling_weights()
-        )  # fmt: skip
+        weights = config.tasks.get_sampling_weights()
+        samples: Int64[np.ndarray, "steps batch 2"]
+        if config.mix.group_by_modality:
+            samples = config.mix.sample_grouped_batches(
+                data.find_groups(), batch_size=size // parts, steps=stage.steps * parts, seed=seed,
+                weights=weights,
+            ).reshape(stage.steps, size, 2)  # fmt: skip
+        else:
+            samples = config.mix.sample_batches(
+                data.sizes, batch_size=size, steps=stage.steps, seed=seed, weights=weights
+            )
         # Sampled for all parts and devices at once: a sample's seed depends on its position alone.
         seeds = np.random.default_rng([seed, 1]).integers(2**63 - 1, size=(stage.steps, size, 1))
         indices = np.concatenate([samples, seeds], axis=2)

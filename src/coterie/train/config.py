@@ -72,6 +72,9 @@ class RunConfig:
         sharding: "fsdp": each of several processes stores a part of all weights, gradients and
             optimizer states, by torch's fully_shard (FSDP2); changes nothing else. "none": each
             stores all of them.
+        expert_parallel: processes that each store an equal part of the experts of one set, and
+            exchange tokens: for `Copies` that are trained fully, whose number it divides; changes
+            nothing else. 1: each process stores all of them.
         report_to: other integrations of transformers' Trainer, such as "wandb".
     """
 
@@ -103,6 +106,7 @@ class RunConfig:
     gradient_checkpointing: bool = False
     compile: bool = False
     sharding: Literal["none", "fsdp"] = "none"
+    expert_parallel: int = 1
     report_to: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -236,5 +240,5 @@ class RunConfig:
 MINIMUMS = {
     "seed": 0, "batch_size": 1, "accumulation": 1, "max_length": 1, "steps": 1, "continued_to": 1,
     "max_grad_norm": 0, "evaluate_every": 1, "patience": 1, "validation_limit": 1,
-    "save_every": 1, "log_every": 1, "log_usage_every": 0, "workers": 0,
+    "save_every": 1, "log_every": 1, "log_usage_every": 0, "workers": 0, "expert_parallel": 1,
 }  # fmt: skip

@@ -74,7 +74,7 @@ def precompute_caches(config: RunConfig) -> int:
     select_trainable(model, stage)
     cache_encoder_features(model, base.processor)
     collate = config.make_collator(base.processor)
-    order = StageBatchSampler(config, stage, samples.sizes, 0)
+    order = StageBatchSampler(config, stage, samples, 0)
     # Without seeds: a sample that occurs twice is prepared once.
     places = list(dict.fromkeys((task, row, 0) for batch in order for task, row, _ in batch))
     size = config.get_global_batch_size(stage)

@@ -20,7 +20,7 @@ from coterie.train.inputs import (
 from coterie.train.recovery import recover
 from coterie.train.run_directory import RunDirectory
 
-FREE_SETTINGS = ("save_every", "workers")
+FREE_SETTINGS = ("save_every", "workers", "expert_parallel")
 """Settings that change nothing of what is trained: a run may go on with others."""
 
 Length = tuple[int | None, int | None]

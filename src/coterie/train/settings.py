@@ -34,4 +34,5 @@ class TrainSettings(TypedDict, total=False):
     gradient_checkpointing: bool
     compile: bool
     sharding: Literal["none", "fsdp"]
+    expert_parallel: int
     report_to: tuple[str, ...]

@@ -1,7 +1,8 @@
 """Models whose parameters are sharded over processes by torch's FSDP2, and their tensors."""
 
+import itertools
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -58,18 +59,22 @@ def hide_request() -> Iterator[None]:
             os.environ[USE_FSDP] = before
 
 
-def shard(model: PeftModel, device: torch.device) -> None:
+def shard(model: PeftModel, device: torch.device, *, apart: Collection[nn.Parameter] = ()) -> None:
     """Shard the parameters of a grafted model over all processes, in place, and move it.
 
     Each block is gathered when it runs, and released. All processes run the same blocks in the
     same order; towers, which a process without media does not run, are gathered with the rest.
+    Parameters in `apart` are left as they are.
 
     Raises ValueError for quantised weights.
     """
     from torch.distributed.device_mesh import init_device_mesh
     from torch.distributed.fsdp import fully_shard
 
+    ignored = set(apart)
     for name, each in model.named_parameters():
+        if each in ignored:
+            continue
         if type(each) is not nn.Parameter or not each.is_floating_point():
             raise ValueError(
                 f"sharding='fsdp': {name} is a {type(each).__name__} of {each.dtype}; quantised "
@@ -79,10 +84,10 @@ def shard(model: PeftModel, device: torch.device) -> None:
     base = model.get_base_model()
     mesh = init_device_mesh(device.type, (distributed.get_world_size(),))
     for block in find_blocks(base):
-        fully_shard(block, mesh=mesh)
+        fully_shard(block, mesh=mesh, ignored_params=ignored)
     # Resharded after each forward, as the blocks: its parameters are then always those that the
     # optimizer has, also after a validation.
-    root: Any = fully_shard(base, mesh=mesh, reshard_after_forward=True)
+    root: Any = fully_shard(base, mesh=mesh, reshard_after_forward=True, ignored_params=ignored)
     # A process without media gives the towers no gradient, and without them the inputs of the first
     # block need none: it would sum its gradients later than in other processes, which wait.
     root.set_reduce_scatter_unused_params(True)
@@ -142,18 +147,28 @@ def place_like(values: Tensor, target: Tensor) -> Tensor:
 
 
 def split_groups(groups: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Split an optimizer's groups: torch's kernels take sharded or whole parameters, not both."""
-    split = []
-    for group in groups:
-        for kind in (True, False):
-            members = [each for each in group["params"] if isinstance(each, DTensor) is kind]
-            split += [{**group, "params": members}] if members else []
-    return split
+    """Split an optimizer's groups: torch's kernels take parameters of one mesh, or whole ones.
+
+    The parameters' order stays, by which checkpoints number them.
+    """
+    return [
+        {**group, "params": list(members)}
+        for group in groups
+        for _, members in itertools.groupby(group["params"], get_mesh)
+    ]
+
+
+def get_mesh(values: Tensor) -> Any:
+    """Return the mesh of processes that a tensor is sharded over; None if it is whole."""
+    return values.device_mesh if isinstance(values, DTensor) else None
 
 
 def clip_gradients(parameters: Sequence[nn.Parameter], max_norm: float) -> Tensor:
     """Clip gradients as torch does, by their norm over all processes, and return the norm."""
-    groups = [group["params"] for group in split_groups([{"params": parameters}])]
+    by_mesh: dict[Any, list[nn.Parameter]] = {}
+    for each in parameters:
+        by_mesh.setdefault(get_mesh(each), []).append(each)
+    groups = list(by_mesh.values())
     norms = [
         gather(nn.utils.get_total_norm([each.grad for each in group if each.grad is not None]))
         for group in groups

@@ -14,7 +14,7 @@ from coterie.progress import Progress
 from coterie.recipe import Stage
 from coterie.tasks.text.packing import check_packing
 from coterie.third_party_warnings import suppress_third_party_warnings
-from coterie.train import adapter_weights, checkpoint, sharding
+from coterie.train import adapter_weights, checkpoint, expert_parallel, sharding
 from coterie.train.batch_sampler import derive_stage_seed
 from coterie.train.callbacks import ProgressCallback, ignore_event_errors, make_callbacks
 from coterie.train.compilation import compile_model
@@ -52,7 +52,7 @@ class StageRunner:
         # Built before a model is loaded: it may need a package that is not installed.
         self.aggregator = self.config.recipe.balancing.build_aggregator()
         self.device, self.progress = device, progress
-        self.is_sharded = sharding.is_used(self.config)
+        self.is_sharded = sharding.is_used(self.config) or expert_parallel.is_used(self.config)
         self.finished_stages = read_finished_stages(run.directory)
         self.base_parameters: tuple[str, ...] = ()
 
@@ -106,7 +106,7 @@ class StageRunner:
 
     def _run_stage(self, model: PeftModel, shown: Progress, interrupt: InterruptHandler) -> None:
         context, directory = self._make_context(model), self.run.directory
-        if not self.is_sharded:  # once the stage's parameters, maybe encoders, are trainable
+        if not sharding.is_used(self.config):  # once the stage's parameters are trainable
             cache_encoder_features(model, self.processor)
         last, stage = checkpoint.find_latest(context.folder), context.stage.name
         step, events = checkpoint.get_step(last) if last else 0, directory.events_folder(stage)
@@ -151,7 +151,7 @@ class StageRunner:
             parameter = model.get_parameter(name)
             parameter.data = parameter.data.float()
         if self.is_sharded:
-            sharding.shard(model, self.device)
+            self._shard(model)
             trainable = self._select_trainable(model, stage)  # its parameters are others now
         balancing = config.recipe.balancing.build(len(config.task_names))
         base_parameters = self.base_parameters
@@ -178,6 +178,13 @@ class StageRunner:
             ),
             validation=self._make_validation(stage), finished_steps=self.count_finished_steps(),
         )  # fmt: skip
+
+    def _shard(self, model: PeftModel) -> None:
+        experts: tuple[Any, ...] = ()
+        if expert_parallel.is_used(self.config):
+            experts = expert_parallel.shard_experts(model, self.config.expert_parallel, self.device)
+        if sharding.is_used(self.config):
+            sharding.shard(model, self.device, apart=experts)
 
     def _make_validation(self, stage: Stage) -> Validation | None:
         config = self.config

@@ -107,12 +107,13 @@ def train_from_config(
     check_device(config.model_options, chosen)
     distributed.init_distributed(chosen)
     # Slow to import: PEFT, DTensor and transformers' Trainer.
-    from coterie.train import sharding
+    from coterie.train import expert_parallel, sharding
     from coterie.train.resume import check_free, prepare_folder
 
     if sharding.is_requested_by_accelerate():
         config = replace(config, sharding="fsdp")
     sharding.check(config)
+    expert_parallel.check(config)
     # The lock is a file, and none is left in a folder of something else.
     distributed.run_on_rank_zero(partial(check_free, directory))
     with lock_run(directory, "training"):

@@ -18,7 +18,7 @@ from coterie import distributed
 from coterie.graft import observe
 from coterie.routing.decision import Tape
 from coterie.tasks.losses import ItemLosses, PartLosses, compute_objective, sum_by_task
-from coterie.train import adapter_weights, sharding
+from coterie.train import adapter_weights, expert_parallel, sharding
 from coterie.train.batch_sampler import StageBatchSampler
 from coterie.train.checkpoint import find_latest, load_random, load_trainer, save_best, save_trainer
 from coterie.train.metric_log import flatten_for_trackers
@@ -50,7 +50,9 @@ class MixtureTrainer(Trainer):
         data, collator = context.dataset, cast(Any, context.collator)
         super().__init__(context.model, args, collator, data, data, callbacks=list(callbacks))
         self.remove_callback(PrinterCallback)
-        if sharding.is_used(context.config):  # not by DistributedDataParallel, only for autocast
+        self.divides_experts = expert_parallel.is_used(context.config)
+        if self.divides_experts or sharding.is_used(context.config):
+            # Not by DistributedDataParallel, only for autocast.
             model: Any = self.accelerator.prepare_model(context.model, evaluation_mode=True)
             model._is_accelerate_prepared = True
         # Trainer counts the items of an optimizer step, and the loss is divided by their number.
@@ -62,7 +64,7 @@ class MixtureTrainer(Trainer):
     def get_train_dataloader(self) -> DataLoader:
         # Not prepared by accelerate: the batch sampler returns this device's samples already.
         context, data = self.stage_context, self.stage_context.dataset
-        sampler = StageBatchSampler(context.config, context.stage, data.sizes, context.number)
+        sampler = StageBatchSampler(context.config, context.stage, data, context.number)
         return make_loader(data, context.collator, sampler, workers=context.config.workers)
 
     def get_batch_samples(
@@ -159,6 +161,8 @@ class MixtureTrainer(Trainer):
     def _get_grad_norm(self, model: nn.Module, grad_norm: Any = None) -> None:
         """Clip the gradients, which Trainer does not, see `StageContext`."""
         distributed.average_gradients(self.balancing)  # first: all must have the same norm
+        if self.divides_experts:
+            expert_parallel.reduce_gradients(self.stage_context.model)
         if limit := self.stage_context.config.max_grad_norm:
             self.gradient_norm = sharding.clip_gradients(self._get_parameters(), limit)
 

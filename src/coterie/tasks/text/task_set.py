@@ -111,6 +111,9 @@ class TextTasks(TaskSet):
             self, tasks=tuple(each for each in self.tasks if split in each.list_splits())
         )
 
+    def get_modalities(self, sample: TextSample) -> tuple[str, ...]:
+        return tuple(item.kind for item in sample.get_media())
+
     def load_model(
         self, base: str, *, dtype: torch.dtype | None = None, device: Device = None, seed: int = 0,
         options: ModelOptions | None = None,
