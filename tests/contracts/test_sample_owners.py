@@ -6,6 +6,7 @@ from torch import Tensor
 
 import coterie
 from coterie import InstanceGate, Mixture, ModalityGate, TaskGate, TokenGate, TopK
+from coterie.cache_argument import CACHE
 from coterie.routing.gates.base import Gate
 from tests.tiny import TINY, Tiny
 from tests.tuner.checks import IDS, TASKS, awake, logits, roles
@@ -92,6 +93,82 @@ def test_each_sample_is_answered_as_alone(family: str, kind: str) -> None:
             torch.testing.assert_close(
                 together[sample, :steps], alone[:steps], atol=1e-4 + 2 * base, rtol=1e-4, msg=role
             )
+
+
+FAST_GENERATION = {("gemma3n", "embedding")}
+GENERATION = [
+    pytest.param(*case.values, marks=() if case.values in FAST_GENERATION else pytest.mark.slow)
+    for case in CASES
+]
+
+
+@pytest.mark.parametrize(("family", "kind"), GENERATION)
+def test_beams_drafts_and_the_next_turn(family: str, kind: str) -> None:
+    for role in roles(family):
+        in_text = role.startswith("text")
+        if (kind == "embedding" and not in_text) or (family in OWN_GENERATE and kind == "modality"):
+            continue  # refused, as above
+        tiny = TINY[family]()
+        model = routed(tiny, GATES[kind], role)
+        check_beams(model, tiny)
+        check_drafts(model, tiny, None if family in OWN_GENERATE else TINY[family]().model)
+        if family not in OWN_GENERATE:  # they take the pictures again in each turn
+            check_next_turn(model, tiny, decides_by_prompt=kind in ("hidden", "embedding"))
+
+
+SETTINGS = {"do_sample": False, "pad_token_id": 0, "return_dict_in_generate": True,
+            "eos_token_id": None}  # fmt: skip
+
+
+def check_beams(model, tiny: Tiny) -> None:
+    """Each sample's best beam has the score that it has alone."""
+    settings = {**SETTINGS, "num_beams": 3, "max_new_tokens": 3, "output_scores": True}
+    together = model.generate(**make_prompts(tiny.batch), task_ids=IDS, **settings)
+    for sample, batch in enumerate(tiny.alone):
+        ids = IDS[sample : sample + 1]
+        alone = model.generate(**make_prompts(batch), task_ids=ids, **settings)
+        torch.testing.assert_close(
+            together.sequences_scores[sample], alone.sequences_scores[0], atol=1e-3, rtol=1e-3
+        )
+
+
+def check_drafts(model, tiny: Tiny, assistant) -> None:
+    """Tokens drafted by a search in the prompt, or by another model, change no answer."""
+    prompt = make_prompts(tiny.alone[1])
+    settings = {**SETTINGS, "max_new_tokens": 6, "task_ids": IDS[1:]}
+    wanted = model.generate(**prompt, **settings).sequences
+    drafts = [{"prompt_lookup_num_tokens": 2}]
+    if assistant is not None:
+        with torch.random.fork_rng():
+            for weight in assistant.parameters():  # so that some drafts are refused
+                weight.data += 0.02 * torch.randn(weight.shape)
+        drafts.append({"assistant_model": assistant})
+    for each in drafts:
+        assert model.generate(**prompt, **settings, **each).sequences.equal(wanted), each
+
+
+def check_next_turn(model, tiny: Tiny, *, decides_by_prompt: bool) -> None:
+    """A turn on the cache of the first: as the whole chat, or with the first turn's decisions."""
+    prompt = make_prompts(tiny.alone[1])
+    settings = {**SETTINGS, "max_new_tokens": 2, "output_logits": True, "task_ids": IDS[1:]}
+    with coterie.observe(model) as before:
+        first = model.generate(**prompt, **settings)
+    said = torch.cat([first.sequences[:, -2:], torch.tensor([[40, 41, 42]])], 1)
+    whole = dict(prompt)
+    for name, value in prompt.items():
+        if value.shape[:2] == prompt["input_ids"].shape:
+            more = torch.full_like(said, int(name == "attention_mask"))
+            whole[name] = torch.cat([value, said if name == "input_ids" else more], 1)
+    shape = whole["input_ids"].shape
+    text = {name: value for name, value in whole.items() if value.shape[:2] == shape}
+    with coterie.observe(model) as after:
+        second = model.generate(**text, **{CACHE: first[CACHE]}, **settings)
+    if decides_by_prompt:
+        for name, routing in after.items():
+            assert routing.weights[0].equal(before[name].weights[0])
+        return
+    wanted = model.generate(**whole, **settings)
+    torch.testing.assert_close(second.logits, wanted.logits, atol=1e-3, rtol=1e-3)
 
 
 def _distance(model, tiny: Tiny, tasks: Tensor | None) -> float:

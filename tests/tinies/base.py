@@ -51,6 +51,7 @@ class HubFiles:
         images: preprocessor_config.json, its `image_processor_type` without a backend.
         mark: an image in the chat template.
         settings: processor_config.json.
+        tokenizers: folder -> a tokenizer beside that of the language model.
     """
 
     kind: str
@@ -58,11 +59,14 @@ class HubFiles:
     images: Mapping[str, Any]
     mark: str
     settings: Mapping[str, Any] = field(default_factory=dict)
+    tokenizers: Mapping[str, PreTrainedTokenizerFast] = field(default_factory=dict)
 
     def write(self, folder: Path, config: Any) -> None:
         """Write all but the weights into `folder`."""
         config.save_pretrained(folder)
         self.words.save_pretrained(folder)
+        for name, words in self.tokenizers.items():
+            words.save_pretrained(folder / name)
         owner = {"processor_class": self.kind}
         (folder / "preprocessor_config.json").write_text(json.dumps({**self.images, **owner}))
         (folder / "processor_config.json").write_text(json.dumps({**self.settings, **owner}))

@@ -73,8 +73,11 @@ def instructblip() -> Tiny:
         num_query_tokens=QUERIES,
         image_token_index=words.convert_tokens_to_ids("<image>"),
     )
-    # Its own processor has a second tokenizer, in a folder.
-    files = HubFiles("Blip2Processor", words, IMAGES, "", {"num_query_tokens": QUERIES})
+    # The Q-Former's tokenizer is in a folder of its own.
+    files = HubFiles(
+        "InstructBlipProcessor", words, IMAGES, "", {"num_query_tokens": QUERIES},
+        {"qformer_tokenizer": tokenizer("<image>")},
+    )  # fmt: skip
     return with_queries(InstructBlipForConditionalGeneration, config, files, reads_prompt=True)
 
 
@@ -100,4 +103,4 @@ def with_queries(kind: Any, config: Any, files: HubFiles, reads_prompt: bool = F
         return with_labels(batch)
 
     together, *alone = (prepare(slice(*ends)) for ends in ((0, 2), (0, 1), (1, 2)))
-    return Tiny(seeded(lambda: kind(config)), together, None if reads_prompt else files, alone)
+    return Tiny(seeded(lambda: kind(config)), together, files, alone)

@@ -20,6 +20,7 @@ from transformers import (
 
 import coterie
 from coterie import Copies, InstanceGate, Mixture, ModalityGate, TaskGate, TopK
+from coterie.tuner.config import CoterieConfig
 from tests.tiny import TINY
 from tests.tuner.checks import IDS, TASKS, awake, grafted
 
@@ -82,6 +83,11 @@ def test_two_mixtures_at_one_place():
 def test_bad_arguments_of_graft(mixtures, tasks, message):
     with pytest.raises(ValueError, match=message):
         coterie.graft(TINY["llama"]().model, mixtures, tasks=tasks)
+
+
+def test_a_configuration_of_target_modules_alone():
+    with pytest.raises(ValueError, match=r"target_modules=\['q_proj'\] and no mixtures: .*graft"):
+        CoterieConfig(target_modules=["q_proj"])
 
 
 def test_only_transformers_models(unchecked):

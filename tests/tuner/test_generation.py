@@ -81,6 +81,23 @@ def test_drafts_of_an_assistant_are_not_part_of_the_prompt() -> None:
     assert found.tolist() == wanted.tolist()
 
 
+def test_a_grafted_assistant_drafts_for_the_same_task() -> None:
+    mixture = Mixture(at="text.mlp", gate=TaskGate(), router=TopK(k=1))
+    model, assistant = (coterie.graft(llama(seed), mixture, tasks=TASKS).eval() for seed in (0, 3))
+    awake(model, scale=0.3)
+    awake(assistant, scale=0.3)
+    ids = torch.randint(3, 60, (1, 7))
+    settings = {"max_new_tokens": 6, "min_new_tokens": 6, "do_sample": False}
+    given = {"input_ids": ids, "attention_mask": torch.ones_like(ids), "task_ids": IDS[1:]}
+    wanted = model.generate(**given, **settings)
+    for helper in (assistant, assistant.get_base_model()):
+        found = model.generate(**given, **settings, assistant_model=helper)
+        assert found.tolist() == wanted.tolist()
+    # Called by itself, it has none.
+    with pytest.raises(ValueError, match="the batch has no task ids"):
+        assistant.generate(input_ids=ids, attention_mask=torch.ones_like(ids), **settings)
+
+
 def test_the_next_turn_of_a_chat_keeps_the_decision_of_the_first() -> None:
     model, ids = by_prompt(), torch.randint(3, 60, (1, 7))
     settings = {"max_new_tokens": 3, "do_sample": False, "return_dict_in_generate": True}

@@ -39,6 +39,8 @@ class RoutingContext:
         cached_decisions: by the layers' tie group.
         reuse_cached_decisions: an earlier pass over the prompt made them, and they apply here.
         prompt_mean: mean of the language model's input embeddings over the prompt.
+        has_copies: rows may be neighbouring copies of the samples', as the beams are in a model
+            inside that generates for the whole.
         sample_spans: the tokens of each sample and the padding after it, where rows of text hold
             several samples, one after another; None where each row is one sample.
         adapter_names: the adapter of each sample, in a mixed batch.
@@ -62,6 +64,7 @@ class RoutingContext:
     cached_decisions: dict[str, CachedDecision] = field(default_factory=dict)
     reuse_cached_decisions: bool = False
     prompt_mean: Float[Tensor, "batch pooled"] | None = None
+    has_copies: bool = False
     sample_spans: Int[Tensor, "samples 2"] | None = None
     adapter_names: tuple[str, ...] | None = None
     tape: Tape | None = None
@@ -84,6 +87,21 @@ class RoutingContext:
     def is_packed(self, tower: str) -> bool:
         """Return whether a row of `tower` holds several samples."""
         return self.sample_spans is not None and tower == "text"
+
+    def select_prompts(self, x: Float[Tensor, "*units width"]) -> Tensor | None:
+        """Return the prompts' tokens of a layer's input, [batch, seq, width], one row a sample.
+
+        Some MLPs, as those of mixture decoders, see [batch * seq, width]. None if `x` has other
+        tokens.
+        """
+        assert self.prompt_mask is not None
+        batch, length = self.prompt_mask.shape
+        tokens = x.shape[:-1].numel()
+        copies = tokens // (batch * length)  # torch.compile knows no divmod
+        is_copied = self.has_copies and (x.ndim == 2 or x.shape[-2] == length)
+        if copies * batch * length != tokens or (copies != 1 and not is_copied):
+            return None
+        return x.reshape(batch * copies, length, -1)[::copies]
 
     def get_cached_decision(self, group: str, name: str) -> CachedDecision | None:
         """Return the decision of `group`, one row a sample; None if there is none yet.

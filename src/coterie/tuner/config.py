@@ -7,6 +7,7 @@ from typing import Any, get_type_hints
 
 from peft import PeftConfig, TaskType
 from peft.utils import CONFIG_NAME, WEIGHTS_NAME, PeftType
+from peft.utils.constants import DUMMY_TARGET_MODULES
 from safetensors import SafetensorError, safe_open
 
 from coterie.annotations import abbreviate
@@ -71,7 +72,12 @@ class CoterieConfig(PeftConfig):
         self.peft_type = PeftType[PEFT_TYPE_NAME]
         check_format(self.format_version, "this adapter")
         self.tasks = list(self.tasks)
-        self.parse_mixtures()
+        if not self.parse_mixtures() and self.target_modules not in (None, DUMMY_TARGET_MODULES):
+            raise ValueError(
+                f"target_modules={abbreviate(self.target_modules)} and no mixtures: a mixture says "
+                "where its experts are, as in coterie.graft(model, Mixture(at='text.mlp')), which "
+                "makes this configuration; or CoterieConfig.from_mixtures((Mixture(...),), tasks)"
+            )
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as adapter_config.json holds them."""

@@ -127,6 +127,7 @@ class RoutingHook:
         if all(given.get(name) is None for name in BATCH_INPUTS):
             return None
         context = self._make_context(model, given, None, repeats=False)
+        context.has_copies = True
         if task_ids is not None:
             set_tasks(context, task_ids, self.num_tasks, repeats=False)
         return context
@@ -251,6 +252,7 @@ def _pool_prompt(layer: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]
     embedded = args[0] if args else kwargs["hidden_states"]
     if embedded.ndim == 4:  # Gemma 3n has altered copies of the prompt behind it on the first axis
         embedded = embedded[0]
-    if embedded.shape[:-1] != context.prompt_mask.shape:  # as in the decoder of an encoder-decoder
-        return
+    length = context.prompt_mask.shape[1]
+    if embedded.shape[-2] != length or context.select_prompts(embedded) is None:
+        return  # as in the decoder of an encoder-decoder
     context.prompt_mean = compute_prompt_mean(embedded, context, "the first block")

@@ -3,6 +3,7 @@
 from functools import partial
 from typing import Any
 
+from peft import PeftModel
 from torch import Tensor, nn
 
 from coterie.tuner import runtime
@@ -35,7 +36,10 @@ def generate_routed(self: Any, *args: Any, **kwargs: Any) -> Any:
         )
     prompt = mask.bool() if isinstance(mask, Tensor) and mask.ndim == 2 else None
     outer, outer_context = RUNTIME.generation_session, RUNTIME.context
+    if task_ids is None and outer is not None and outer.assistant is self:
+        task_ids = outer.task_ids
     session = GenerationSession(model=self, task_ids=task_ids, prompt_mask=prompt)
+    session.assistant = _get_base_model(kwargs.get("assistant_model"))
     session.instruction_mask = None if turns is None else turns.bool()
     hook = find_hook(self)
     assert hook is not None
@@ -47,6 +51,10 @@ def generate_routed(self: Any, *args: Any, **kwargs: Any) -> Any:
         return type(self).generate(self, *args, **kwargs)
     finally:
         RUNTIME.context, RUNTIME.generation_session = outer_context, outer
+
+
+def _get_base_model(model: Any) -> Any:
+    return model.get_base_model() if isinstance(model, PeftModel) else model
 
 
 def init_continuous_batching_routed(self: Any, *args: Any, **kwargs: Any) -> Any:

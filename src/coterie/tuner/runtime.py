@@ -25,6 +25,7 @@ class GenerationSession:
         model: whose it is: another grafted model may be called meanwhile, such as a reward model.
         prompt_mask: False for padding; a static cache passes the forward a mask of four axes.
         instruction_mask: the users' turns in the prompt; None if that is not known.
+        assistant: the model that drafts tokens, for the same tasks; None if there is none.
         has_started: the prompts were seen, and the decisions cached for them apply.
     """
 
@@ -32,6 +33,7 @@ class GenerationSession:
     task_ids: Int[Tensor, " batch"] | None = None
     prompt_mask: Bool[Tensor, "batch seq"] | None = None
     instruction_mask: Bool[Tensor, "batch seq"] | None = None
+    assistant: nn.Module | None = None
     cached_decisions: dict[str, CachedDecision] = field(default_factory=dict)
     has_started: bool = False
 

@@ -100,9 +100,8 @@ def compute_prompt_mean(
     assert context.prompt_mask is not None
     mask = context.prompt_mask.to(x.device)
     if context.sample_spans is None:
-        # Some MLPs, as those of mixture decoders, see [batch * seq, width].
-        tokens = x.reshape(*mask.shape, -1) if x.shape[:-1].numel() == mask.numel() else x
-        if tokens.shape[:-1] != mask.shape:
+        tokens = context.select_prompts(x)
+        if tokens is None:
             raise ValueError(
                 f"InstanceGate(pool='hidden') at {place} sees tokens of shape "
                 f"{tuple(x.shape[:-1])}, and those of the prompt are {tuple(mask.shape)}: use "
