@@ -6,10 +6,9 @@ import peft
 import pytest
 import torch
 import torch.nn.functional as F
-from safetensors import safe_open
 from torch import Tensor, nn
 
-from coterie.awaker_checkpoint import PREFIX, convert_awaker, write_safetensors
+from coterie.awaker_checkpoint import PREFIX, convert_awaker
 from tests.tiny import TINY
 
 RANK, EXPERTS = 4, 4
@@ -181,15 +180,3 @@ def test_other_base_weights_and_other_files_are_refused(made, tmp_path) -> None:
             (folder / "base" / "config.json").read_bytes()
         )
         convert_awaker(saved(tmp_path, tensors), base=tmp_path / "empty", to=tmp_path / "to")
-
-
-def test_tensors_are_written_one_by_one(tmp_path) -> None:
-    tensors = {"a": torch.arange(6.0).view(2, 3), "b": torch.ones(3, dtype=torch.bfloat16)}
-    layout = {name: (each.dtype, tuple(each.shape)) for name, each in tensors.items()}
-    write_safetensors(tmp_path / "x.safetensors", layout, iter(tensors.items()))
-    with safe_open(tmp_path / "x.safetensors", framework="pt") as file:
-        assert {name: file.get_tensor(name).tolist() for name in file.keys()} == {
-            name: each.tolist() for name, each in tensors.items()
-        }
-    with pytest.raises(ValueError, match=r"b is torch.bfloat16 \(3,\), and a of torch.float32"):
-        write_safetensors(tmp_path / "y", layout, iter(reversed(tensors.items())))

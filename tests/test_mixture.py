@@ -47,11 +47,34 @@ def test_uni_moe_2_top_p_in_a_mixture():
     assert found == [pytest.approx(0.7311, abs=1e-4), pytest.approx(0.2689, abs=1e-4), 0.0, 0.0]
 
 
+def test_a_second_softmax_weighs_the_chosen_and_the_shared():
+    mixture = Mixture(
+        experts=(Copies(count=2), Null()), router=TopK(k=2, normalize="selected"),
+        shared=Copies(count=2, divisor=4), blend="softmax",
+    )  # fmt: skip
+    assert (mixture.num_experts, mixture.num_logits) == (3, 5)
+    # exp of the logits: 1, 3, 2 (null), 1, 4. Chosen: 3 and 2, in shares of .6 and .4. Of 3 + 2
+    # + 1 + 4 = 10 the chosen have half: .3, and .2 for nobody; the shared have .1 and .4.
+    logits = torch.tensor([[1.0, 3, 2, 1, 4]]).log()
+    decision = mixture.decide(logits)
+    torch.testing.assert_close(decision.combine_weights, torch.tensor([[0, 0.3, 0.1, 0.4]]))
+    torch.testing.assert_close(decision.weights, torch.tensor([[0, 0.3, 0.2]]))
+    assert torch.equal(decision.logits, logits[:, :3])
+
+
+def test_shared_experts_may_be_several():
+    mixture = Mixture(experts=Copies(count=2), router=Softmax(), shared=Copies(count=2))
+    assert gates(mixture, [0.0, 0.0]) == [0.5, 0.5, 1.0, 1.0]
+
+
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"blend": "multiply"}, "'add' and 'complement'"),
+        ({"blend": "multiply"}, "'add', 'complement' and 'softmax'"),
         ({"weight_exponent": 3}, "allowed are 1 and 2"),
+        ({"blend": "softmax"}, "give shared and a gate"),
+        ({"blend": "softmax", "shared": Lora(), "gate": None}, "give shared and a gate"),
+        ({"blend": "complement", "shared": Lora()}, "has 4 shared experts: allowed is one"),
         ({"experts": (Lora(), Lora(), Lora())}, "a pair of a kind and Null"),
         ({"experts": Lora(ranks=(1,)), "router": TopK(k=2)}, "cannot choose from 1 experts"),
     ],

@@ -29,6 +29,7 @@ from coterie.losses.importance import Importance
 from coterie.losses.load_balance import LoadBalance
 from coterie.losses.mutual_information import MutualInformation
 from coterie.losses.sparsity import Sparsity
+from coterie.losses.top_p_balance import TopPBalance
 from coterie.losses.z import ZLoss
 from coterie.mixture import Mixture
 from coterie.recipe import Recipe, Stage
@@ -56,9 +57,9 @@ __all__ = [
     "IMTLG", "MGDA", "AlignedMTL", "AttentionHeads", "CAGrad", "Copies", "DualLora", "Fixed",
     "HydraLora", "Importance", "InstanceGate", "LoadBalance", "Lora", "Mixture", "ModalityGate",
     "MutualInformation", "Null", "PCGrad", "Recipe", "Rectified", "Routing", "Run", "RunConfig",
-    "Softmax", "Sparsity", "Stage", "Tape", "TaskGate", "TokenGate", "TopK", "TopP", "UPGrad",
-    "Uncertainty", "ZLoss", "add_tasks", "check", "compare", "diagnose", "evaluate", "extract",
-    "graft", "observe", "read_tasks", "recipes", "report", "study", "train"
+    "Softmax", "Sparsity", "Stage", "Tape", "TaskGate", "TokenGate", "TopK", "TopP",
+    "TopPBalance", "UPGrad", "Uncertainty", "ZLoss", "add_tasks", "check", "compare", "diagnose",
+    "evaluate", "extract", "graft", "observe", "read_tasks", "recipes", "report", "study", "train"
 ]  # fmt: skip
 
 _LAZY = {

@@ -6,10 +6,8 @@ PEFT 0.6. The names here are those of its code; the file itself could not be ope
 of coterie, so that the first conversion of it is the reader's.
 """
 
-import json
-import pickle
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -22,6 +20,7 @@ from transformers import AutoConfig, AutoModelForImageTextToText
 
 from coterie import io
 from coterie.graft import graft
+from coterie.published_weights import open_pickled_tensors, write_safetensors
 from coterie.recipes.awaker import awaker
 from coterie.tuner.config import WEIGHTS
 
@@ -29,7 +28,6 @@ PREFIX = "base_model.model."
 CHECKPOINT = "pytorch_model.bin"
 LAST = "g"
 """The always-on expert's number; it follows the routed ones here, as in the released code."""
-SAFETENSORS_TYPES = {torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16"}
 
 
 class Geometry(NamedTuple):
@@ -57,7 +55,7 @@ def convert_awaker(checkpoint: Path, *, base: Path, to: Path, scale: float = 2.0
     """
     if to.exists():
         raise ValueError(f"to={str(to)!r} is there already: give a new folder")
-    tensors = _open_checkpoint(checkpoint / CHECKPOINT if checkpoint.is_dir() else checkpoint)
+    tensors = open_pickled_tensors(checkpoint / CHECKPOINT if checkpoint.is_dir() else checkpoint)
     geometry = _read_geometry(tensors)
     model = _build_on_meta(base, geometry, scale)
     wanted = get_peft_model_state_dict(model, save_embedding_layers=False)
@@ -78,25 +76,6 @@ def convert_awaker(checkpoint: Path, *, base: Path, to: Path, scale: float = 2.0
         write_safetensors(scratch / WEIGHTS, layout, made)
         io.commit(scratch, to)
     return to
-
-
-def _open_checkpoint(path: Path) -> Mapping[str, Tensor]:
-    """Return the tensors of a file, which stay on the disk until they are used."""
-    try:
-        found = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-    except (pickle.UnpicklingError, RuntimeError, ValueError) as error:
-        reason = str(error).partition("\n")[0]
-        raise ValueError(
-            f"{path} cannot be read as tensors alone ({reason}): give the published "
-            f"{CHECKPOINT}; nothing else in a pickled file is loaded"
-        ) from None
-    if not isinstance(found, Mapping) or not all(
-        isinstance(each, Tensor) for each in found.values()
-    ):
-        raise ValueError(
-            f"{path} is no mapping of names to tensors: give the published {CHECKPOINT}"
-        )
-    return found
 
 
 def _read_geometry(tensors: Mapping[str, Tensor]) -> Geometry:
@@ -189,31 +168,3 @@ def _check_base(tensors: Mapping[str, Tensor], own: Mapping[str, Any]) -> None:
                 f"{key} of the base model is not the checkpoint's: give the Qwen2-VL-7B-Instruct "
                 "that it was trained on, in the dtype of the checkpoint"
             )
-
-
-def write_safetensors(
-    path: Path,
-    layout: Mapping[str, tuple[torch.dtype, tuple[int, ...]]],
-    tensors: Iterator[tuple[str, Tensor]],
-) -> None:
-    """Write tensors as they come, in the order of `layout`; safetensors' own writer takes all.
-
-    Raises ValueError for a tensor of another name, dtype or shape than `layout` says.
-    """
-    header: dict[str, Any] = {"__metadata__": {"format": "pt"}}
-    end = 0
-    for name, (dtype, shape) in layout.items():
-        start, end = end, end + dtype.itemsize * torch.Size(shape).numel()
-        kind = SAFETENSORS_TYPES[dtype]
-        header[name] = {"dtype": kind, "shape": shape, "data_offsets": [start, end]}
-    text = json.dumps(header).encode()
-    text += b" " * (-len(text) % 8)
-    with path.open("wb") as file:
-        file.write(len(text).to_bytes(8, "little") + text)
-        for (name, (dtype, shape)), (found, tensor) in zip(layout.items(), tensors, strict=True):
-            if (found, tensor.dtype, tuple(tensor.shape)) != (name, dtype, shape):
-                raise ValueError(
-                    f"{found} is {tensor.dtype} {tuple(tensor.shape)}, and {name} of {dtype} "
-                    f"{shape} is due: the checkpoint's shapes are not those of the base model"
-                )
-            file.write(tensor.contiguous().view(torch.uint8).numpy().data)

@@ -31,9 +31,13 @@ class Mixture:
         experts: the kind of expert; in a pair with `Null`, a unit may also choose no expert.
         gate: computes the logits. None: no routing, every expert has weight 1.
         router: turns logits into weights.
-        shared: one more expert of the same kind, always on.
-        blend: weight of `shared`: "add", 1; "complement", 1 minus the sum of the routed weights
-            (Awaker2.5-VL, arXiv:2411.10669).
+        shared: always-on experts of the same kind: one, or any number of `Copies`, which may have
+            another `divisor` than the routed ones.
+        blend: weight of `shared`: "add", 1 each; "complement", 1 minus the sum of the routed
+            weights (Awaker2.5-VL, arXiv:2411.10669), for one expert. "softmax": the gate computes
+            logits of the shared experts, too, and a second softmax, over the experts that the
+            router has chosen and the shared ones, gives the weights of the shared, and the sum of
+            the routed weights, which are the router's up to it (Uni-MoE 2's code, DCMoE).
         weight_exponent: exponent of the routed weights as factors of the experts' outputs:
             1 as in Awaker's paper, 2 as in its code. The complement is that of the plain weights.
     """
@@ -43,7 +47,7 @@ class Mixture:
     gate: Gate | None = field(default_factory=TokenGate)
     router: Router = field(default_factory=TopK)
     shared: Experts | None = None
-    blend: Literal["add", "complement"] = "add"
+    blend: Literal["add", "complement", "softmax"] = "add"
     weight_exponent: Literal[1, 2] = 1
 
     def __post_init__(self) -> None:
@@ -59,6 +63,19 @@ class Mixture:
             )
         if self.gate is not None:
             self.router.get_max_active(self.num_experts)
+        self._check_blend()
+
+    def _check_blend(self) -> None:
+        count = 0 if self.shared is None else self.shared.count
+        if self.blend == "softmax" and (self.gate is None or not count):
+            raise ValueError(
+                "Mixture(blend='softmax') weighs shared experts by logits: give shared and a gate"
+            )
+        if self.blend == "complement" and count > 1:
+            raise ValueError(
+                f"Mixture(blend='complement') has {count} shared experts: allowed is one; use "
+                "'add' or 'softmax' for more"
+            )
 
     def _check_kinds(self) -> None:
         named: tuple[tuple[str, type, tuple[object, ...]], ...] = (
@@ -89,6 +106,13 @@ class Mixture:
         return sum(kind.count for kind in self.kinds)
 
     @property
+    def num_logits(self) -> int:
+        """Number of logits that the gate computes: of all experts it weighs."""
+        if self.shared is None or self.blend != "softmax":
+            return self.num_experts
+        return self.num_experts + self.shared.count
+
+    @property
     def kernel_router(self) -> KernelRouter | None:
         """`Router.kernel_router`, if `decide` does nothing else."""
         if len(self.kinds) > 1 or self.shared is not None or self.weight_exponent != 1:
@@ -96,22 +120,54 @@ class Mixture:
         return self.router.kernel_router
 
     def decide(
-        self, logits: ByExpert, noise: Float[Tensor, "..."] | None = None
+        self,
+        logits: ByExpert,
+        noise: Float[Tensor, "..."] | None = None,
+        *,
+        of_gradient: bool = False,
     ) -> RoutingDecision:
-        """Return the decision for logits and a sample of the router's noise, as a pure function."""
-        if self.gate is None:
-            weights = probs = torch.ones_like(logits)
-        else:
-            shaped = None if noise is None else noise.reshape(logits.shape)
-            weights, probs = self.router(logits, shaped)
-        gates = weights[..., : self.main.count]
+        """Return the decision for logits and a sample of the router's noise, as a pure function.
+
+        `of_gradient`: for the output whose gradient is taken, if the router estimates it.
+        """
+        routed, own = logits[..., : self.num_experts], logits[..., self.num_experts :]
+        weights, probs, factors = self._route(routed, noise, of_gradient=of_gradient)
+        always = None
+        if self.shared is not None:
+            weights, always = self._blend(weights, routed, own)
+        gates = (weights * factors)[..., : self.main.count]
         if self.weight_exponent != 1:
             gates = gates**self.weight_exponent
-        if self.shared is not None:
-            rest = 1 - weights.sum(-1, keepdim=True)
-            always = rest if self.blend == "complement" else torch.ones_like(rest)
+        if always is not None:
             gates = torch.cat([gates, always], -1)
-        return RoutingDecision(weights, probs, gates, logits)
+        return RoutingDecision(weights, probs, gates, routed)
+
+    def _route(
+        self, logits: ByExpert, noise: Float[Tensor, "..."] | None, *, of_gradient: bool
+    ) -> tuple[ByExpert, ByExpert, ByExpert | float]:
+        """Return the router's weights and probabilities, and further factors of the outputs."""
+        if self.gate is None:
+            return torch.ones_like(logits), torch.ones_like(logits), 1.0
+        shaped = None if noise is None else noise.reshape(logits.shape)
+        weights, probs = self.router(logits, shaped)
+        if shaped is None or not self.router.estimates_gradient:
+            return weights, probs, 1.0
+        value, gradient = self.router.compute_output_factors(logits, shaped)
+        return weights, probs, gradient if of_gradient else value
+
+    def _blend(
+        self, weights: ByExpert, routed: ByExpert, own: Float[Tensor, "..."]
+    ) -> tuple[ByExpert, Float[Tensor, "*units shared"]]:
+        """Return the weights of the routed and of the shared experts."""
+        assert self.shared is not None
+        if self.blend == "softmax":
+            chosen = routed.masked_fill(weights == 0, float("-inf"))
+            always = torch.cat([chosen, own], -1).softmax(-1)[..., self.num_experts :]
+            return weights * (1 - always.sum(-1, keepdim=True)), always
+        rest = 1 - weights.sum(-1, keepdim=True)
+        if self.blend == "complement":
+            return weights, rest
+        return weights, torch.ones_like(rest).expand(*rest.shape[:-1], self.shared.count)
 
     def build(
         self, base_layer: nn.Module, width: int, tasks: int, *, has_gate: bool
@@ -122,4 +178,4 @@ class Mixture:
             raise ValueError("Mixture(experts=Null()): at least one kind must have weights")
         if self.gate is None or not has_gate:
             return experts, None
-        return experts, self.gate.build(width, self.num_experts, tasks)
+        return experts, self.gate.build(width, self.num_logits, tasks)

@@ -51,10 +51,29 @@ class MixtureLayer:
         # With a row a token, the kernels for one decision a sample would copy experts by token.
         as_tokens = context.is_packed(self.layer_site.tower)
         taken = replace(deferred, per_sample=False) if as_tokens else deferred
-        output, decision = experts(base_layer, x, taken, *args, **kwargs)
+        output, decision = self._run_experts(experts, base_layer, x, taken, *args, **kwargs)
         if context.tape is not None and self.mixture.gate is not None:
             context.tape[self.layer_site.name] = self._make_routing(decision, deferred, x, context)
         return output
+
+    def _run_experts(
+        self,
+        experts: ExpertLayer,
+        base_layer: nn.Module,
+        x: Tensor,
+        deferred: DeferredRouting,
+        *args: Any,
+        **kwargs: Any,
+    ) -> tuple[Any, RoutingDecision]:
+        """Call the experts; twice where the gradient is that of other weights than the output's."""
+        if not (experts.training and self.mixture.router.estimates_gradient):
+            return experts(base_layer, x, deferred, *args, **kwargs)
+        with torch.no_grad():
+            value, _ = experts(base_layer, x, deferred, *args, **kwargs)
+        make_decision = partial(deferred.make_decision, of_gradient=True)
+        surrogate = replace(deferred, make_decision=make_decision)
+        output, decision = experts(base_layer, x, surrogate, *args, **kwargs)
+        return output + (value - output).detach(), decision
 
     def route(
         self,
@@ -127,7 +146,7 @@ class MixtureLayer:
         if deferred.per_sample and context.is_packed(tower):
             return self._make_packed_routing(decision, context)
         units = torch.Size((1,)) if deferred.is_uniform else x.shape[: -1 if per_token else 1]
-        task = valid = modality = None
+        task = valid = modality = answer = None
         if context.task_ids is not None:
             task = context.task_ids[:1]
             if not deferred.is_uniform:
@@ -137,6 +156,7 @@ class MixtureLayer:
             modality = context.get_modality_of_tokens(tower, units, context.modalities)
             if tower == "text" and context.valid is not None:
                 valid = context.valid.flatten() if context.valid.numel() == units.numel() else None
+            answer = self._find_answer(units, context)
         experts = decision.weights.shape[-1]
         return Routing(
             weights=decision.weights.reshape(-1, experts),
@@ -147,7 +167,14 @@ class MixtureLayer:
             modality=None if modality is None else modality.flatten(),
             modalities=context.modalities,
             valid=valid,
+            answer=answer,
         )
+
+    def _find_answer(self, units: torch.Size, context: RoutingContext) -> Tensor | None:
+        prompt = context.prompt_mask
+        if self.layer_site.tower != "text" or prompt is None or prompt.numel() != units.numel():
+            return None
+        return ~prompt.flatten()
 
     def _make_packed_routing(self, decision: RoutingDecision, context: RoutingContext) -> Routing:
         """Record one decision a sample, that of its first token, as without packing."""

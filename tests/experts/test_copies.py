@@ -7,12 +7,14 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
+from torch.func import functional_call
 from transformers import LlamaConfig, ViTConfig
 from transformers.models.llama.modeling_llama import LlamaMLP
 from transformers.models.vit.modeling_vit import ViTMLP
 
 from coterie.experts.copies import Copies
 from coterie.experts.copies_layer import CopiesLayer
+from coterie.experts.null import Null
 from coterie.routing.decision import DeferredRouting, RoutingDecision
 
 SIZES = {"hidden_size": 6, "intermediate_size": 10, "num_attention_heads": 2}
@@ -236,7 +238,7 @@ def test_refuses_settings(
 def test_refuses_what_does_not_fit() -> None:
     host = gated()
     with pytest.raises(ValueError, match="beside"):
-        Copies().build(host, Copies(count=2))
+        Copies().build(host, Null())
     with pytest.raises(ValueError, match="beside"):
         Copies().build(host, Copies(count=1, trained="lora"))
     with pytest.raises(ValueError, match="structure of Odd"):
@@ -282,7 +284,60 @@ def test_shares_that_cannot_be(monkeypatch: pytest.MonkeyPatch) -> None:
         Copies(divisor=3).build(plain(), None)
     with pytest.raises(ValueError, match="which Odd is not: leave them at 1 and 'host'"):
         Copies(divisor=5).build(Odd(), None)
-    with pytest.raises(ValueError, match=r"init='new'.: allowed are 'host' and 'fresh'"):
+    with pytest.raises(ValueError, match=r"init='new'.: allowed are 'host', 'zero' and 'fresh'"):
         Copies(init="new")
     with pytest.raises(ValueError, match="with 'full' only"):
         Copies(trained="lora", divisor=2)
+
+
+@pytest.mark.parametrize("form", ["reference", "fused"])
+@pytest.mark.parametrize("name", ["gated", "plain"])
+def test_shared_experts_of_another_width_are_added(name: str, form: str) -> None:
+    host = HOSTS[name]().double()
+    kernel: Any = "reference" if form == "reference" else "fused"
+    kind, shared = Copies(count=3, divisor=2, kernel=kernel), Copies(count=2, divisor=5)
+    layer = shaken(kind, host, shared).double()
+    stacks = {name: each for name, each in layer.named_parameters() if "shared__" in name}
+    hidden, width = next(m for m in host.modules() if isinstance(m, nn.Linear)).weight.shape
+    # Two experts of a fifth of the hidden units.
+    assert next(iter(stacks.values())).shape == (2, hidden // 5, width)
+    x, gates = torch.randn(5, width).double(), torch.rand(5, 5).double()
+    gates[:, 1] = 0
+    y, _ = layer(host, x, fixed(gates))
+    alone = shaken(kind, host).double()
+    own = dict(layer.named_parameters())
+    for key, weight in alone.named_parameters():
+        weight.data = own[key].data
+    wanted, _ = alone(host, x, fixed(gates[:, :3]))
+    for number in range(2):
+        plain = {
+            key.removeprefix("shared__").replace("__", "."): stack[number]
+            for key, stack in stacks.items()
+        }
+        wanted = wanted + gates[:, 3 + number, None] * functional_call(host, plain, (x,))
+    torch.testing.assert_close(y, wanted)
+    assert kind.find_shared_rows(layer, shared) == {key: slice(0, None) for key in stacks}
+    # Of the three routed experts alone.
+    per_expert = sum(each[0].numel() for key, each in own.items() if key not in stacks)
+    assert kind.count_parameters(layer, shared) == [per_expert] * 3
+    problem = kind.find_copy_problem(shared)
+    assert problem is not None and "no copies" in problem
+
+
+def test_shared_experts_of_the_same_size_are_stacked_with_the_others() -> None:
+    kind, shared = Copies(count=3, trained="lora", rank=2), Copies(count=2, trained="lora", rank=2)
+    layer = kind.build(gated(), shared)
+    assert {len(each) for each in layer.parameters()} == {5}
+    rows = kind.find_shared_rows(layer, shared)
+    assert all(each == slice(3, None) for each in rows.values()) and len(rows) == 6
+    assert kind.find_copy_problem(shared) is None
+    with pytest.raises(ValueError, match="beside copies with trained='full' others of these"):
+        kind.build(gated(), Copies(count=1))
+
+
+def test_an_expert_that_starts_at_zero_adds_nothing() -> None:
+    host = gated()
+    layer = Copies(count=2, divisor=2, init="zero").build(host, None)
+    y, _ = layer(host, torch.randn(3, SIZES["hidden_size"]), fixed(torch.ones(3, 2)))
+    assert not y.any()
+    assert layer.get_parameter("gate_proj__weight").any()

@@ -50,6 +50,8 @@ HOSTS = {
     "mod_squad": ("vit", "dinov2"),
     "plain_moe": ("vit", "dinov2"),
     "uni_moe": ("llama", "llava"),
+    "uni_moe_2": ("llama",),
+    "uni_moe_2_5": ("llama",),
 }
 ATTENTION = [f"model.layers.3.self_attn.{name}_proj" for name in "qkvo"]
 VARIANTS = {
@@ -59,6 +61,7 @@ VARIANTS = {
     ),
     "mod_squad-selected": lambda: recipes.mod_squad(normalize="selected", mlp=(4, 2)),
     "uni_moe-released": lambda: recipes.uni_moe(released=True, layers="even", aux=True),
+    "uni_moe_2-released": lambda: recipes.uni_moe_2(released=True, divisor=4),
     "rode-sparse": lambda: recipes.rode(sparsity=0.5, at=("text.mlp",)),
 }
 

@@ -9,7 +9,12 @@ from torch import Tensor, nn
 
 from coterie.annotations import check_choices
 from coterie.experts.base import Experts
-from coterie.experts.copies_layer import CopiesLayer, FullCopies, LowRankCopies
+from coterie.experts.copies_layer import (
+    SHARED_PREFIX,
+    CopiesLayer,
+    FullCopies,
+    LowRankCopies,
+)
 from coterie.experts.mlp_structure import MLPStructure
 
 
@@ -34,9 +39,11 @@ class Copies(Experts):
             starts with the e-th share of the base layer's units (in turn), its output times the
             divisor: the sum of as many different shares with equal weights that sum to 1 is the
             base layer.
-        init: "host", or "fresh" for torch's random initialisation of a linear layer, for training
-            from scratch; for "full" only. Departs: Mod-Squad's code samples from +- 1 / fan_in,
-            which makes outputs near 0 at these widths.
+        init: "host"; "zero", the same with an output map of 0, for experts that are added to what
+            computes the base layer's output already; or "fresh" for torch's random initialisation
+            of a linear layer, for training from scratch. Other than "host" for "full" only.
+            Departs: Mod-Squad's code samples from +- 1 / fan_in, which makes outputs near 0 at
+            these widths.
         kernel: "reference" calls the module once an expert; "fused" needs an MLP of known
             structure, and `build` raises ValueError for another; "auto" is "fused" if possible.
             "fused" and "auto" run all experts on all tokens under `torch.compile`.
@@ -48,7 +55,7 @@ class Copies(Experts):
     rank: int = 8
     alpha: float = 16.0
     divisor: int = 1
-    init: Literal["host", "fresh"] = "host"
+    init: Literal["host", "zero", "fresh"] = "host"
     kernel: Literal["auto", "reference", "fused"] = "auto"
 
     def __post_init__(self) -> None:
@@ -79,16 +86,15 @@ class Copies(Experts):
         return self.trained == "full" and self.count > 1
 
     def build(self, base_layer: nn.Module, shared: Experts | None) -> CopiesLayer:
-        if shared is not None and not (
-            isinstance(shared, Copies) and shared == replace(self, count=1, kernel=shared.kernel)
-        ):
-            raise ValueError(f"shared={shared!r}: beside {self!r} it is the same with count=1")
+        is_stacked = shared is None or self._is_of_one_size(shared)
+        if not is_stacked:
+            self._check_shared(shared)
         if any(isinstance(each, nn.Conv2d) for each in base_layer.modules()):
             raise ValueError(
                 f"Copies runs on single tokens, and {type(base_layer).__name__} has convolutions "
                 "over neighbours: use Lora there"
             )
-        segments = self.count + (shared is not None)
+        segments = self.count + (shared.count if shared is not None and is_stacked else 0)
         structure = MLPStructure.detect(base_layer)
         if self.kernel == "fused" and structure is None:
             raise ValueError(
@@ -96,12 +102,47 @@ class Copies(Experts):
                 'fits MLPs of two or three linear layers and one activation. Use kernel="auto".'
             )
         structure = None if self.kernel == "reference" else structure
-        if self.trained == "full":
-            layer, stacks = FullCopies, self._stack_weights(base_layer, segments)
-        else:
-            layer, stacks = LowRankCopies, self._make_factors(base_layer, segments, structure)
         scale, is_reference = self.alpha / self.rank, self.kernel == "reference"
-        return layer(stacks, structure, is_reference=is_reference, scale=scale)
+        if self.trained == "lora":
+            stacks = self._make_factors(base_layer, segments, structure)
+            return LowRankCopies(stacks, structure, is_reference=is_reference, scale=scale)
+        always = None
+        if isinstance(shared, Copies) and not is_stacked:
+            always = shared._stack_weights(base_layer, shared.count)
+        stacks = self._stack_weights(base_layer, segments)
+        return FullCopies(stacks, structure, is_reference=is_reference, scale=scale, always=always)
+
+    def _is_of_one_size(self, shared: Experts) -> bool:
+        """Return whether the weights of shared experts are stacked with those of the routed."""
+        return isinstance(shared, Copies) and self == replace(
+            shared, count=self.count, kernel=self.kernel
+        )
+
+    def _check_shared(self, shared: Experts | None) -> None:
+        if not (isinstance(shared, Copies) and self.trained == shared.trained == "full"):
+            raise ValueError(
+                f"shared={shared!r}: beside {self!r} it is the same with any count, and beside "
+                "copies with trained='full' others of these"
+            )
+
+    def count_parameters(self, layer: nn.Module, shared: Experts | None) -> list[int]:
+        routed = [
+            each for name, each in layer.named_parameters() if not name.startswith(SHARED_PREFIX)
+        ]
+        return [sum(each[0].numel() for each in routed)] * self.count
+
+    def find_shared_rows(self, layer: nn.Module, shared: Experts) -> dict[str, slice]:
+        if self._is_of_one_size(shared):
+            return super().find_shared_rows(layer, shared)
+        names = [name for name, _ in layer.named_parameters()]
+        return {name: slice(0, None) for name in names if name.startswith(SHARED_PREFIX)}
+
+    def find_copy_problem(self, shared: Experts | None) -> str | None:
+        if shared is None or self._is_of_one_size(shared):
+            return None
+        return (
+            f"the shared experts, {shared!r}, are no copies of one of {self!r}: give both one size"
+        )
 
     def _make_factors(
         self, base_layer: nn.Module, segments: int, structure: MLPStructure | None
@@ -174,7 +215,9 @@ class Copies(Experts):
         own = slice(start, start + each)
         weight = linear.weight[:, own] if is_last else linear.weight[own]
         bias = linear.bias if linear.bias is None or is_last else linear.bias[own]
-        if self.init == "host":
+        if self.init == "zero" and is_last:
+            return torch.zeros_like(weight), bias if bias is None else torch.zeros_like(bias)
+        if self.init != "fresh":
             # The sum of `divisor` different shares with weights of 1 / divisor is the base layer.
             return (weight * self.divisor if is_last else weight), bias
         bound = weight.shape[1] ** -0.5

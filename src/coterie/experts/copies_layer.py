@@ -14,6 +14,9 @@ from coterie.kernels.dispatch import LOCAL, TokenGates
 from coterie.kernels.mlp_grouped import apply_mlp_grouped, supports_grouped
 from coterie.routing.decision import DeferredRouting, RoutingDecision
 
+SHARED_PREFIX = "shared__"
+"""Of the parameters of shared experts that have another size than the routed ones."""
+
 
 class CopiesLayer(ExpertLayer):
     """The combine weights of each token and the choice of a kernel, for both kinds of copies.
@@ -80,7 +83,40 @@ class CopiesLayer(ExpertLayer):
 
 
 class FullCopies(CopiesLayer):
-    """Copies with all weights: `fc1.weight` of the base layer is `fc1__weight` here."""
+    """Copies with all weights: `fc1.weight` of the base layer is `fc1__weight` here.
+
+    `always` are the weights of shared experts that have another size, as `stacks`; those of the
+    same size are the last of `stacks`.
+    """
+
+    def __init__(
+        self,
+        stacks: Mapping[str, Tensor],
+        structure: MLPStructure | None,
+        *,
+        is_reference: bool,
+        scale: float,
+        always: Mapping[str, Tensor] | None = None,
+    ) -> None:
+        super().__init__(stacks, structure, is_reference=is_reference, scale=scale)
+        self.num_stacked = len(next(iter(stacks.values())))
+        self.shared_names: dict[str, str] = {}
+        for name, stack in (always or {}).items():
+            self.shared_names[name] = SHARED_PREFIX + name.replace(".", "__")
+            self.register_parameter(self.shared_names[name], nn.Parameter(stack))
+
+    def mix(self, base_layer: nn.Module, x: mlp.Tokens, gates: TokenGates) -> mlp.Outputs:
+        y = super().mix(base_layer, x, gates[:, : self.num_stacked])
+        if not self.shared_names:
+            return y
+        always, names = gates[:, self.num_stacked :], self.shared_names.items()
+        stacks = {name: self.get_parameter(own).to(x.dtype) for name, own in names}
+        if self.structure is None:
+            return y + run_all(base_layer, x, always, stacks)
+        # All tokens use all of them, in this process: nothing is dispatched.
+        maps = _make_maps(self.structure, stacks)
+        activation = base_layer.get_submodule(self.structure.activation)
+        return y + mlp.apply_mlp_dense(x, always, maps, activation)
 
     def stack_weights(self, base_layer: nn.Module, dtype: torch.dtype) -> dict[str, Tensor]:
         return {name: self._get_local(own).to(dtype) for name, own in self.names.items()}
@@ -92,16 +128,20 @@ class FullCopies(CopiesLayer):
         self, structure: MLPStructure, base_layer: nn.Module, x: Tensor, gates: Tensor, traced: bool
     ) -> mlp.Outputs:
         stacks = {name: self._get_local(own) for name, own in self.names.items()}
-        maps = [
-            mlp.StackedLinear(stacks[f"{name}.weight"], stacks.get(f"{name}.bias"))
-            for name in structure.maps
-        ]
+        maps = _make_maps(structure, stacks)
         activation = base_layer.get_submodule(structure.activation)
         if traced:
             return mlp.apply_mlp_dense(x, gates, maps, activation)
         if self.dispatcher is LOCAL and supports_grouped(x, [each.weight for each in maps]):
             return apply_mlp_grouped(x, gates, maps, activation)
         return mlp.apply_mlp(x, gates, maps, activation, self.dispatcher)
+
+
+def _make_maps(structure: MLPStructure, stacks: Mapping[str, Tensor]) -> list[mlp.StackedLinear]:
+    return [
+        mlp.StackedLinear(stacks[f"{name}.weight"], stacks.get(f"{name}.bias"))
+        for name in structure.maps
+    ]
 
 
 class LowRankCopies(CopiesLayer):

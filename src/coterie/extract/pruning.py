@@ -104,6 +104,8 @@ def reject_unprunable(mixture: Mixture, position: int) -> None:
     wrong = {
         "experts that need the host's weights": mixture.main.uses_base_weights,
         "two kinds of experts": len(mixture.kinds) > 1,
+        "shared experts other than one like the routed": mixture.shared
+        not in (None, mixture.main.make_single()),
         f"a {type(mixture.gate).__name__}": not isinstance(mixture.gate, TaskGate),
         "a gate with noise in evaluation": isinstance(mixture.gate, TaskGate)
         and mixture.gate.noise_in_evaluation,

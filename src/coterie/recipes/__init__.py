@@ -13,8 +13,11 @@ from coterie.recipes.shared_lora import shared_lora
 from coterie.recipes.single_task import single_task
 from coterie.recipes.soft_lora import soft_lora
 from coterie.recipes.uni_moe import uni_moe
+from coterie.recipes.uni_moe_2 import uni_moe_2
+from coterie.recipes.uni_moe_2_5 import uni_moe_2_5
 
 __all__ = [
     "awaker", "dense", "dual_lora", "hydra_lora", "m3vit", "mod_squad", "moelora", "plain_moe",
-    "rode", "shared_lora", "single_task", "soft_lora", "uni_moe",
+    "rode", "shared_lora", "single_task", "soft_lora", "uni_moe", "uni_moe_2",
+    "uni_moe_2_5",
 ]  # fmt: skip

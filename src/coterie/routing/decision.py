@@ -36,6 +36,7 @@ class Routing:
         task: in [0, num_tasks); None if the batch has no task ids.
         modality: index into `modalities`, those of the model's tokens; None if it is not known.
         valid: False for padding, which losses skip; None if nothing is padded.
+        answer: True from a sample's first answer token on; None if it is not known.
     """
 
     weights: Float[Tensor, "units experts"]
@@ -46,6 +47,7 @@ class Routing:
     modality: Int[Tensor, " units"] | None = None
     modalities: tuple[str, ...] = ("text",)
     valid: Bool[Tensor, " units"] | None = None
+    answer: Bool[Tensor, " units"] | None = None
 
 
 class Tape(dict[str, Routing]):
@@ -56,7 +58,7 @@ class RoutingDecision(NamedTuple):
     """The output of a router for some logits, as in `Routing`.
 
     `combine_weights` are the factors of the expert outputs: the weights to the mixture's exponent,
-    followed by the always-on expert's weight if the mixture has one.
+    followed by those of the always-on experts if the mixture has any.
     """
 
     weights: ByExpert

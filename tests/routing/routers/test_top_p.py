@@ -69,3 +69,8 @@ def test_one_expert_suffices_where_it_alone_reaches_p():
 def test_p_is_a_share(p):
     with pytest.raises(ValueError, match=r"\(0, 1\]"):
         TopP(p=p)
+
+
+def test_gradient_needs_sampled_weights(unchecked):
+    with pytest.raises(ValueError, match="give weights='sparse_mixer'"):
+        TopP(gradient="paper")

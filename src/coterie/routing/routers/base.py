@@ -30,6 +30,11 @@ class Router(ABC):
         """
         return None
 
+    @property
+    def estimates_gradient(self) -> bool:
+        """Whether, in training, experts' outputs and their gradients have different factors."""
+        return False
+
     @abstractmethod
     def __call__(self, logits: ByExpert, noise: ByExpert | None) -> tuple[ByExpert, ByExpert]:
         """Return (weights, probs), both float32; a weight is exactly 0 if its expert is not chosen.
@@ -44,6 +49,15 @@ class Router(ABC):
     ) -> ByExpert | None:
         """Sample noise for logits of `shape` from torch's global generator; None for no noise."""
         return None
+
+    def compute_output_factors(
+        self, logits: ByExpert, noise: ByExpert | None
+    ) -> tuple[ByExpert, float]:
+        """Return factors of the weighted outputs in the forward pass, and one of their gradient.
+
+        Called in training if `estimates_gradient`; beside `__call__`, whose weights are without.
+        """
+        return torch.ones_like(logits), 1.0
 
     def get_max_active(self, experts: int) -> int:
         """Return the most experts that can have a weight, out of `experts`.
