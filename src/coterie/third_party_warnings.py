@@ -19,8 +19,6 @@ def suppress_third_party_warnings() -> Iterator[None]:
             warnings.filterwarnings("ignore", message="Detected call of `lr_scheduler.step")
             # Several processes with one image each: the strides of one class token are ambiguous.
             warnings.filterwarnings("ignore", message="Grad strides do not match bucket view")
-            # bitsandbytes warns in every layer and step.
-            warnings.filterwarnings("ignore", message="MatMul8bitLt: inputs will be cast")
             # FSDP2, for those who change a model's output in place; Trainer and coterie do not.
             warnings.filterwarnings("ignore", message=r"FSDP2-wrapped module .* returned a view")
             yield

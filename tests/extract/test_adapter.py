@@ -150,7 +150,6 @@ def test_verify_finds_damage(tmp_path: Path) -> None:
         verify(host, shares, folder)
 
 
-@pytest.mark.filterwarnings("ignore:MatMul8bitLt")
 @pytest.mark.parametrize("bits", ["load_in_4bit", "load_in_8bit"])
 def test_cut_from_a_quantised_host(tmp_path: Path, bits: str) -> None:
     pytest.importorskip("bitsandbytes")

@@ -45,8 +45,8 @@ def check(model: PeftModel, shares: Sequence[FixedTaskLora]) -> None:
         weight = base.get_submodule(share.name).base_layer.weight
         if is_quantized(base) or not weight.is_floating_point() or type(weight.data) is not Tensor:
             raise ValueError(
-                f"{share.name} is quantised (or sharded), and folding into few bits is not exact: "
-                "use format='adapter', or load the host without quantisation, on one device"
+                f"{share.name} is quantised (or sharded), and a merged weight would be rounded "
+                "again: use format='adapter', which fits the base model in any precision"
             )
 
 

@@ -1,5 +1,6 @@
 """Quantised base models: how transformers is asked for one, and what cannot be done with it."""
 
+import logging
 from typing import Any
 
 import torch
@@ -21,6 +22,7 @@ def make_quantization_config(kind: Quantization, dtype: torch.dtype | None) -> A
         return TorchAoConfig(quantization.Int8WeightOnlyConfig())
     import_optional("bitsandbytes", "quantized")
     if kind == "8bit":
+        logging.getLogger("bitsandbytes.autograd._functions").addFilter(_is_no_cast)
         return BitsAndBytesConfig(load_in_8bit=True)
     return BitsAndBytesConfig(
         load_in_4bit=True,
@@ -28,6 +30,11 @@ def make_quantization_config(kind: Quantization, dtype: torch.dtype | None) -> A
         bnb_4bit_use_double_quant=True,
         bnb_4bit_compute_dtype=dtype or torch.float32,
     )
+
+
+def _is_no_cast(record: logging.LogRecord) -> bool:
+    """Return False for what bitsandbytes logs in every layer and step: that it casts to float16."""
+    return not str(record.msg).startswith("MatMul8bitLt: inputs will be cast")
 
 
 def is_quantized(model: nn.Module) -> bool:
