@@ -45,6 +45,8 @@ HOSTS: Mapping[str, tuple[str, ...]] = {
     "mod_squad": ("vit",),
     "plain_moe": ("vit",),
     "uni_moe": ("llama", "llava"),
+    "uni_moe_2": ("llava",),
+    "uni_moe_2_5": ("llava",),
 }
 """Recipe -> the hosts it is trained on here; "llama" for a recipe that is not listed.
 
