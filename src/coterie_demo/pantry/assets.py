@@ -9,6 +9,8 @@ from pathlib import Path
 
 from PIL import Image
 
+from coterie_demo.pantry.sounds import Samples, encode_flac
+
 PICTURE = 224
 """Width and height of a generated image, in pixels."""
 
@@ -55,6 +57,10 @@ class AssetStore:
         opened = io.BytesIO()
         picture.convert("RGB").save(opened, "JPEG", quality=90, subsampling=0)
         return self.store(opened.getvalue(), "jpg")
+
+    def store_sound(self, samples: Samples) -> str:
+        """Store a sound under the hash of its content; returns its path as rows name it."""
+        return self.store(encode_flac(samples), "flac")
 
     def store_file(self, file: Path) -> str:
         """Keeps a file as it is."""

@@ -18,7 +18,7 @@ from coterie_demo.pantry.speech import speak
 from coterie_demo.pantry.tasks.base import PantryTask
 from coterie_demo.weights import PROVENANCE, is_made_from, write_json
 
-VERSION = 2
+VERSION = 3
 """Raised when the same sources give other files or names: older folders are then built anew."""
 MADE_BY = {"made_by": "coterie_demo.pantry", "version": VERSION}
 Say = Callable[[str], object]

@@ -23,7 +23,9 @@ def write_card(folder: Path, made: Mapping[PantryTask, Iterable[str]]) -> None:
 def describe(folder: Path, task: PantryTask, splits: tuple[str, ...]) -> dict[str, Any]:
     """One task of the card."""
     rows = {split: read_rows(folder / task.name / f"{split}.jsonl") for split in splits}
-    media = {split: list_media(rows[split], folder / task.name) for split in splits}
+    media = {
+        split: list_media(rows[split], folder / task.name, task.modalities) for split in splits
+    }
     distinct = set().union(*media.values())
     return {
         "about": task.description,
@@ -50,11 +52,12 @@ def read_rows(file: Path) -> Rows:
     return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
 
 
-def list_media(rows: Rows, folder: Path) -> set[Path]:
-    """The distinct files that the rows name."""
-    return {
-        (folder / row[key]).resolve() for row in rows for key in ("image", "audio") if key in row
-    }
+def list_media(rows: Rows, folder: Path, modalities: Iterable[str]) -> set[Path]:
+    """The distinct files that the rows name; several images are a list of them."""
+    keys = {key for modality in modalities for key in (modality, f"{modality}s")}
+    named = [row[key] for row in rows for key in keys & row.keys()]
+    files = [file for each in named for file in ([each] if isinstance(each, str) else each)]
+    return {(folder / file).resolve() for file in files}
 
 
 def get_answers(row: Mapping[str, Any]) -> list[str]:

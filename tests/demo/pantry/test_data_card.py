@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from coterie_demo.pantry.data_card import compute_baselines, count_letter_errors, read_rows
+from coterie_demo.pantry.tasks.clips import COLUMN
 from tests.demo.pantry.conftest import VENDORED
 
 
@@ -20,6 +21,7 @@ def test_card_equals_a_recount(pantry):
             rows = read_rows(folder / name / f"{split}.jsonl")
             assert count == len(rows)
             images = {row["image"] for row in rows if "image" in row}
+            images |= {frame for row in rows for frame in row.get(COLUMN, ())}
             assert task["media"][split] == len(images)
             files |= images
         bytes_ = sum((folder / name / file).stat().st_size for file in files)

@@ -12,9 +12,9 @@ Row = dict[str, Any]
 class PantryTask(ABC):
     """One task: the sources of its rows, and how test rows differ from training rows.
 
-    A row has "question" and "answer" (one text, or all that are accepted), "image" and "audio"
-    where the task has them, as the asset store names them, and its origin in further columns;
-    "choices" are the answers that the question itself offers.
+    A row has "question" and "answer" (one text, or all that are accepted), the columns of its
+    modalities, with files as the asset store names them (a list of images for a video), and its
+    origin in further columns; "choices" are the answers that the question itself offers.
     """
 
     name: ClassVar[str]
