@@ -37,12 +37,12 @@ def count_edits(one: str, other: str) -> int:
 
 
 def apply_rule(text: str) -> float:
-    """1 - distance / longer length of the nearest answer, or 0 from one half on."""
+    """1 - distance / longer length of the nearest answer, or 0 below one half."""
     best = 0.0
     for answer in ANSWERS:
         pair = [" ".join(each.split()).lower() for each in (text, answer)]
         distance = count_edits(*pair) / max(1, *map(len, pair))
-        best = max(best, 1 - distance if distance < 0.5 else 0.0)
+        best = max(best, 1 - distance if 1 - distance >= 0.5 else 0.0)
     return best
 
 

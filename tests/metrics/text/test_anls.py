@@ -7,12 +7,12 @@ from tests.metrics.cases import score
 
 
 def test_by_hand() -> None:
-    # "hello" and "hallo" differ in 1 of 5: .8. Case and spaces do not count. "ab" and "abcd": 2 of
-    # 4 is not below one half: 0. Of several answers the nearest.
+    # "hello" and "hallo" differ in 1 of 5: .8. Case and spaces do not count. "ab" and "abcde": 3 of
+    # 5 is above one half: 0. Of several answers the nearest.
     cases = [
         ("Hallo ", ("hello",)),
         ("a  B", ("a b",)),
-        ("ab", ("abcd",)),
+        ("ab", ("abcde",)),
         ("cat", ("dog", "cats")),
     ]
     assert score(Anls(), cases[0]) == pytest.approx(80)
@@ -23,6 +23,8 @@ def test_by_hand() -> None:
 
 
 def test_threshold() -> None:
-    assert score(Anls(threshold=0.51), ("ab", ("abcd",))) == 50
+    # 2 of 4 is one half, which the benchmarks' program counts.
+    assert score(Anls(), ("ab", ("abcd",))) == 50
+    assert score(Anls(threshold=0.49), ("ab", ("abcd",))) == 0
     with pytest.raises(ValueError, match=r"Anls\(threshold=0\): give a number above 0, at most 1"):
         Anls(threshold=0)

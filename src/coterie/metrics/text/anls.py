@@ -10,11 +10,13 @@ from coterie.metrics.text.normalization import compose
 
 @dataclass(frozen=True, kw_only=True)
 class Anls(TextMetric):
-    """Mean over samples, in percent, of 1 - NL, or 0 where NL is not below `threshold`.
+    """Mean over samples, in percent, of 1 - NL, or 0 where NL is above `threshold`.
 
     Biten et al. 2019 (arXiv:1905.13648, eq. 1), as DocVQA (arXiv:2007.00398) and InfographicVQA
     use it: NL is the Levenshtein distance of the prediction and an answer, divided by the length of
-    the longer one, up to case and white space; of several answers, the nearest is used.
+    the longer one, up to case and white space; of several answers, the nearest is used. Departs: an
+    NL of exactly `threshold` counts, as in the benchmarks' program, not as in eq. 1; and spaces
+    around a text have no length, as they have there.
     """
 
     threshold: int | float = 0.5
@@ -27,7 +29,7 @@ class Anls(TextMetric):
 
     def statistics(self, prediction: TextPrediction, answers: tuple[str, ...]) -> Statistics:
         nearest = min(compute_distance(prediction.text, answer) for answer in answers)
-        return np.array([1 - nearest if nearest < self.threshold else 0.0, 1.0])
+        return np.array([1 - nearest if nearest <= self.threshold else 0.0, 1.0])
 
 
 def compute_distance(prediction: str, answer: str) -> float:
