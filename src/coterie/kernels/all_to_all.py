@@ -1,6 +1,6 @@
 """`AllToAllDispatcher`: sends tokens to experts that several processes hold in parts."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import chain
 from typing import Any
 
@@ -86,7 +86,7 @@ class _Exchange(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, rows: Rows, sent: list[int], received: list[int], group: Group
+        ctx: Any, rows: Rows, sent: Sequence[int], received: Sequence[int], group: Group
     ) -> Float[Tensor, "..."]:
         ctx.exchanged = sent, received, group
         out = rows.new_empty((sum(received), *rows.shape[1:]))
@@ -95,6 +95,6 @@ class _Exchange(torch.autograd.Function):
         return out
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, gradient: Tensor) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
         sent, received, group = ctx.exchanged
-        return _Exchange.apply(*gradients, received, sent, group), None, None, None
+        return _Exchange.apply(gradient, received, sent, group), None, None, None
