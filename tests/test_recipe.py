@@ -12,7 +12,8 @@ from coterie.balancing.fixed import Fixed
 from coterie.balancing.uncertainty import Uncertainty
 from coterie.losses.load_balance import LoadBalance
 from coterie.losses.mutual_information import MutualInformation
-from coterie.recipe import Recipe, Stage
+from coterie.recipe import Recipe
+from coterie.stage import Stage
 
 FULL = Recipe(
     name="all of it",

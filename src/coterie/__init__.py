@@ -32,7 +32,7 @@ from coterie.losses.sparsity import Sparsity
 from coterie.losses.top_p_balance import TopPBalance
 from coterie.losses.z import ZLoss
 from coterie.mixture import Mixture
-from coterie.recipe import Recipe, Stage
+from coterie.recipe import Recipe
 from coterie.routing.decision import Routing, Tape
 from coterie.routing.gates.instance import InstanceGate
 from coterie.routing.gates.modality import ModalityGate
@@ -42,6 +42,7 @@ from coterie.routing.routers.rectified import Rectified
 from coterie.routing.routers.softmax import Softmax
 from coterie.routing.routers.top_k import TopK
 from coterie.routing.routers.top_p import TopP
+from coterie.stage import Stage
 from coterie.tuner.model import register
 
 if TYPE_CHECKING:

@@ -47,6 +47,17 @@ def test_awakers_stages_get_their_lengths() -> None:
         build_config("awaker", settings("epochs=1,3"), GIVEN)
 
 
+def test_uni_moes_branches_and_runs_to_start_from() -> None:
+    texts = ('branches={"reading": ["ocr"]}', "stages=alignment,experts,unified", "epochs=2,1,3")
+    stages = build_config("uni_moe", settings(*texts), GIVEN).recipe.stages
+    assert [stage.name for stage in stages] == ["alignment", "experts-reading", "unified"]
+    assert [stage.epochs for stage in stages] == [2, 1, 3] and stages[1].tasks == ("ocr",)
+    texts = ("stages=unified", "experts_from=runs/a,runs/b/stages/c", "connectors_from=runs/a")
+    (stage,) = build_config("uni_moe", settings(*texts), GIVEN).recipe.stages
+    ends = [Path(each).relative_to(Path.cwd()) for each in (stage.start_from, *stage.experts_from)]
+    assert ends == [Path("runs/a"), Path("runs/a"), Path("runs/b/stages/c")]
+
+
 def test_settings_reach_into_the_task_set(unchecked: None) -> None:
     vision = VisionConfig(shared_layers=2, augment=Augment(flip=0.0))
     flags = {"base": "model", "tasks": DenseTasks(dataset=Scenes(), vision=vision)}

@@ -12,7 +12,8 @@ import coterie
 from coterie import Copies, Mixture, TaskGate, TopK
 from coterie.data.dataset import BadRow
 from coterie.devices import Precision
-from coterie.recipe import Recipe, Stage
+from coterie.recipe import Recipe
+from coterie.stage import Stage
 from coterie.tasks.dense.dataset import DenseDataset, DenseSample, DenseSamples
 from coterie.tasks.dense.kinds.distillation import Distillation
 from coterie.tasks.dense.kinds.regression import Regression

@@ -46,6 +46,16 @@ def test_copies_count_by_expert() -> None:
     )
 
 
+def test_frozen_starts_of_experts_count() -> None:
+    def count(start_rank: int) -> int:
+        kind = coterie.Copies(count=2, trained="lora", rank=1, start_rank=start_rank)
+        mixture = coterie.Mixture(at="text.mlp", experts=kind, gate=coterie.TokenGate())
+        return cost.count_total_parameters(coterie.graft(llama().model, mixture))
+
+    # Two experts at two MLPs, of three linear layers of 32 and 64 units: rank times 96 each.
+    assert count(3) - count(0) == 2 * 2 * 3 * 3 * 96
+
+
 def test_flops_are_those_of_the_products() -> None:
     class Host(nn.Module):
         def __init__(self) -> None:

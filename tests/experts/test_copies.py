@@ -15,6 +15,9 @@ from transformers.models.vit.modeling_vit import ViTMLP
 from coterie.experts.copies import Copies
 from coterie.experts.copies_layer import CopiesLayer
 from coterie.experts.null import Null
+
+
+from coterie.experts.weight_change import WeightChange
 from coterie.routing.decision import DeferredRouting, RoutingDecision
 
 SIZES = {"hidden_size": 6, "intermediate_size": 10, "num_attention_heads": 2}
@@ -341,3 +344,94 @@ def test_an_expert_that_starts_at_zero_adds_nothing() -> None:
     y, _ = layer(host, torch.randn(3, SIZES["hidden_size"]), fixed(torch.ones(3, 2)))
     assert not y.any()
     assert layer.get_parameter("gate_proj__weight").any()
+
+
+class Scalar(nn.Module):
+    """3 relu(2 x), of one unit."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc1, self.fc2 = nn.Linear(1, 1, bias=False), nn.Linear(1, 1, bias=False)
+        self.activation = nn.ReLU()
+        nn.init.constant_(self.fc1.weight, 2.0)
+        nn.init.constant_(self.fc2.weight, 3.0)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.fc2(self.activation(self.fc1(x)))
+
+
+def change(value: float, rank: int = 1) -> WeightChange:
+    """A change of one weight by `value`, as a sum of `rank` equal products."""
+    return WeightChange(down=torch.ones(rank, 1), up=torch.full((1, rank), value / rank))
+
+
+@pytest.mark.parametrize("options", [{"trained": "full"}, {"trained": "lora", "start_rank": 2}])
+@pytest.mark.parametrize("form", ["reference", "auto"])
+def test_experts_start_from_trained_models(options: dict[str, Any], form: Any) -> None:
+    host = Scalar().requires_grad_(False)
+    kind = Copies(count=3, rank=1, kernel=form, **options)
+    layer = kind.build(host, None)
+    # Expert 1: (3 - 1) relu((2 + 1) x); expert 2: 3 relu((2 + 2) x); expert 0 stays the host's.
+    kind.start_expert(layer, 1, {"fc1": change(1.0), "fc2": change(-1.0)})
+    kind.start_expert(layer, 2, {"fc1": change(2.0, rank=2)})
+    x, alone = torch.tensor([[1.0], [1.0], [1.0], [-1.0]]), torch.eye(3)[[0, 1, 2, 1]]
+    y, _ = layer(host, x, fixed(alone))
+    assert y.tolist() == [[6.0], [6.0], [12.0], [0.0]]
+    # Weights of a half each: (6 + 12) / 2.
+    y, _ = layer(host, x[:1], fixed(torch.tensor([[0.0, 0.5, 0.5]])))
+    assert y.tolist() == [[9.0]]
+    found = kind.get_changes(layer, host)
+    assert not any(each.compute_matrix().any() for each in found.values())  # expert 0 changes none
+
+
+def test_the_start_is_frozen_saved_and_traced() -> None:
+    host = gated().requires_grad_(False)
+    kind = Copies(count=2, trained="lora", rank=2, start_rank=3)
+    layer = shaken(kind, host)
+    with torch.no_grad():
+        for name, buffer in layer.named_buffers():
+            buffer.copy_(torch.randn_like(buffer))
+            assert "start" in name and len(buffer) == 2
+    assert not any("start" in name for name, _ in layer.named_parameters())
+    again = kind.build(host, None)
+    again.load_state_dict(layer.state_dict())
+    x, gates = torch.randn(5, 6), torch.rand(5, 2)
+    y, _ = layer(host, x, fixed(gates))
+    torch.testing.assert_close(again(host, x, fixed(gates))[0], y)
+    plainly = Copies(count=2, trained="lora", rank=2, start_rank=3, kernel="reference")
+    slow = plainly.build(host, None)
+    slow.load_state_dict(layer.state_dict())
+    torch.testing.assert_close(slow(host, x, fixed(gates))[0], y, rtol=1e-4, atol=1e-3)
+
+
+def test_what_a_trained_copy_changed_starts_an_expert() -> None:
+    host = gated().requires_grad_(False)
+    for source in (Copies(count=1), Copies(count=1, trained="lora", rank=2)):
+        trained = shaken(source, host)
+        found = source.get_changes(trained, host)
+        for target in (Copies(count=2), Copies(count=2, trained="lora", start_rank=6)):
+            layer = target.build(host, None)
+            x = torch.randn(4, 6)
+            if source.trained == "full" and target.trained == "lora":
+                with pytest.raises(ValueError, match="has a trained bias"):
+                    target.start_expert(layer, 1, found)
+                continue
+            target.start_expert(layer, 1, found)
+            y, _ = layer(host, x, fixed(torch.tensor([[0.0, 1.0]]).expand(4, 2)))
+            wanted, _ = trained(host, x, fixed(torch.ones(4, 1)))
+            torch.testing.assert_close(y, wanted, rtol=1e-4, atol=1e-3)
+
+
+def test_wrong_starts() -> None:
+    host = gated()
+    with pytest.raises(ValueError, match=r"start_rank=4, trained='full'\): allowed is 0"):
+        Copies(start_rank=4)
+    kind = Copies(count=2, trained="lora", start_rank=1)
+    change = {"up_proj": WeightChange(down=torch.ones(2, 6), up=torch.ones(10, 2))}
+    with pytest.raises(ValueError, match=r"up_proj was changed by rank 2, and start_rank .* is 1"):
+        kind.start_expert(kind.build(host, None), 0, change)
+    narrow = Copies(divisor=2)
+    with pytest.raises(ValueError, match="cannot start from trained models"):
+        narrow.start_expert(narrow.build(host, None), 0, {})
+    with pytest.raises(ValueError, match="are no change of the base layer"):
+        narrow.get_changes(narrow.build(host, None), host)

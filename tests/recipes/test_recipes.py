@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import jaxtyping
 import peft
@@ -442,7 +443,7 @@ def test_uni_moe_as_the_paper() -> None:
     assert recipe.mixtures == (
         Mixture(
             at="text.mlp",
-            experts=Copies(count=4, trained="lora", rank=8, alpha=16.0),
+            experts=Copies(count=4, trained="lora", rank=8, alpha=16.0, start_rank=64),
             gate=TokenGate(bias=False),
             router=TopK(k=2, normalize="all"),
         ),
@@ -452,7 +453,11 @@ def test_uni_moe_as_the_paper() -> None:
     )  # fmt: skip
     assert recipe.losses == ()
     found = [(stage.trains, stage.learning_rate, stage.epochs) for stage in recipe.stages]
-    assert found == [(("connector",), 2e-5, 2.0), (("adapter", "connector"), 4e-5, 2.0)]
+    both = ("adapter", "connector")
+    assert found == [(("connector",), 2e-5, 2.0), (both, 4e-5, 1.0), (both, 4e-5, 2.0)]
+    assert [stage.batch_size for stage in recipe.stages] == [32, 16, None]
+    (specialist,) = recipe.stages[1].mixtures or ()
+    assert specialist.main == Lora(ranks=(64,), alpha=16.0, dropout=0.05)
     # Logits [2, 1, 0, -1]: 0.6439 and 0.2369 of the softmax over all.
     weights, _ = recipe.mixtures[0].router(torch.tensor([[2.0, 1.0, 0.0, -1.0]]), None)
     torch.testing.assert_close(weights[0, :2], torch.tensor([0.6439, 0.2369]), atol=1e-4, rtol=0)
@@ -460,7 +465,9 @@ def test_uni_moe_as_the_paper() -> None:
 
 def test_uni_moe_as_the_code() -> None:
     recipe = recipes.uni_moe(experts=8, released=True, aux=True)
-    assert recipe.mixtures[0].main == Copies(count=8, trained="lora", rank=8, alpha=16.0)
+    assert recipe.mixtures[0].main == Copies(
+        count=8, trained="lora", rank=8, alpha=16.0, start_rank=64
+    )  # fmt: skip
     assert recipe.losses == (LoadBalance(weight=0.01, counts="top1"),)
     # Over the two chosen only: e^2 / (e^2 + e^1) = 0.7311.
     weights, _ = recipe.mixtures[0].router(torch.tensor([[2.0, 1.0, 0.0, -1.0]]), None)
@@ -476,3 +483,35 @@ def test_unknown_layers(monkeypatch: pytest.MonkeyPatch) -> None:
         recipes.mod_squad(layers="odd")  # pyright: ignore[reportArgumentType]
     with pytest.raises(ValueError, match=r"'odd'.*: allowed are 'all' and 'even'"):
         recipes.uni_moe(layers="odd")  # pyright: ignore[reportArgumentType]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"stages": "unified,alignment"}, "give some of alignment, experts, unified, in this"),
+        ({"stages": ""}, r"stages=\(\)\): give some of"),
+        ({"experts_from": "a,b"}, "experts start from other runs in stages='unified'"),
+        ({"epochs": (1.0, 2.0)}, "give one number, or one for each of alignment, experts, unif"),
+        ({"layers": "odd"}, "allowed are 'all' and 'even'"),
+    ],
+)
+def test_uni_moe_refuses(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        recipes.uni_moe(**options)
+
+
+def test_uni_moe_leaves_stages_out() -> None:
+    def describe(**options: Any) -> list[tuple[str, str, int]]:
+        """Name, initial weights, and the rank of experts' starts in the recipe's mixtures."""
+        recipe = recipes.uni_moe(**options)
+        ranks = [getattr(each.main, "start_rank", -1) for each in recipe.mixtures[:1]]
+        return [(stage.name, stage.init, *ranks) for stage in recipe.stages]
+
+    assert describe(expert_rank=5) == [
+        ("alignment", "continue", 5), ("experts", "branch", 5), ("unified", "assemble", 5)
+    ]  # fmt: skip
+    assert describe(stages="unified") == [("unified", "continue", 0)]
+    assert describe(stages=("alignment", "unified"))[1] == ("unified", "continue", 0)
+    assert describe(stages="unified", experts_from="a") == [("unified", "assemble", 64)]
+    assert describe(stages="experts") == [("experts", "branch", -1)]  # LoRA is the result then
+    assert describe(stages="alignment") == [("alignment", "continue")]

@@ -35,7 +35,7 @@ def measure_model(
 
 
 def count_total_parameters(model: nn.Module) -> int:
-    """Count all parameters, tied weights once.
+    """Count all parameters, tied weights once, and what experts that start from models hold frozen.
 
     Modules of the base model that experts have replaced are stored but unused, and do not count.
     """
@@ -44,7 +44,10 @@ def count_total_parameters(model: nn.Module) -> int:
         mains = [module.coterie_site[adapter].mixture.main for adapter in adapters]
         if mains and not any(main.uses_base_weights for main in mains):
             idle.update(module.get_base_layer().parameters())
-    return sum(each.numel() for each in model.parameters() if each not in idle)
+    layers = (each for each in model.modules() if isinstance(each, ExpertLayer))
+    frozen = [each for layer in layers for each in layer.buffers()]
+    used = [each for each in model.parameters() if each not in idle]
+    return sum(each.numel() for each in (*used, *frozen))
 
 
 def count_active_parameters(model: nn.Module, usage: UsageStatistics) -> int:

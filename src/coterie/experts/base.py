@@ -2,7 +2,7 @@
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar, Literal, NamedTuple
 
@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from coterie.experts.weight_change import WeightChange
 from coterie.kernels.dispatch import LOCAL, Dispatcher, TokenGates
 from coterie.routing.decision import DeferredRouting, RoutingDecision
 
@@ -135,7 +136,8 @@ class Experts(ABC):
         A token's active parameters are the total minus these of the experts not chosen for it.
         """
         rows = self.num_rows + (0 if shared is None else shared.num_rows)
-        stacked = [each for each in layer.parameters() if each.ndim > 1 and len(each) == rows]
+        weights = (*layer.parameters(), *layer.buffers())
+        stacked = [each for each in weights if each.ndim > 1 and len(each) == rows]
         return [sum(each[0].numel() for each in stacked)] * self.count
 
     def find_shared_rows(self, layer: nn.Module, shared: "Experts") -> dict[str, slice]:
@@ -164,6 +166,29 @@ class Experts(ABC):
     def get_low_rank_factors(self, layer: nn.Module) -> LowRankFactors:
         """Return the experts of a layer as low-rank changes of a weight; only if `is_low_rank`."""
         raise NotImplementedError(f"{type(self).__name__} experts are no low-rank changes")
+
+    def get_changes(self, layer: nn.Module, base_layer: nn.Module) -> dict[str, WeightChange]:
+        """Return what the one expert of a layer changes, by linear layer of the base layer.
+
+        "" is the base layer itself. Raises ValueError for experts that are no change of weights.
+        """
+        if not self.is_low_rank:
+            raise ValueError(
+                f"{type(self).__name__} experts are no change of a weight: train Lora or Copies"
+            )
+        down, up = self.get_low_rank_factors(layer).concatenate((1.0,))
+        return {"": WeightChange(down=down.float(), up=up.float())}
+
+    def start_expert(
+        self, layer: nn.Module, expert: int, changes: Mapping[str, WeightChange]
+    ) -> None:
+        """Set the initial weights of an expert to the base layer's with these changes.
+
+        Raises ValueError for a kind whose experts do not start from weights of their own.
+        """
+        raise ValueError(
+            f"{type(self).__name__} experts cannot start from trained models: take Copies"
+        )
 
 
 def get_linear_shape(kind: Experts, base_layer: nn.Module) -> tuple[int, int]:

@@ -1,6 +1,7 @@
 """Experts that are copies of a module of the base model: an MLP, a connector or another block."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal
 
@@ -16,17 +17,18 @@ from coterie.experts.copies_layer import (
     LowRankCopies,
 )
 from coterie.experts.mlp_structure import MLPStructure
+from coterie.experts.weight_change import WeightChange
 
 
 @dataclass(frozen=True, kw_only=True)
 class Copies(Experts):
     """Experts that are copies of the base layer with their own weights, and replace it.
 
-    Every expert is initialised with the base layer's weights, unless `divisor` or `init` differ.
+    Every expert is initialised with the base layer's weights, unless `divisor` or `init` differ,
+    or `start_expert` makes it a copy of a trained model's.
 
     Source: Mod-Squad's MLP experts (CVPR 2023) and Uni-MoE (arXiv 2405.11273), whose experts are
-    feed-forward networks, trained in full and then with LoRA of rank 8. Departs: Uni-MoE's experts
-    start from several single-modality models; here all start from the one base layer.
+    the feed-forward networks of separately trained models, tuned together with LoRA of rank 8.
 
     Attributes:
         count: at least 1.
@@ -34,6 +36,10 @@ class Copies(Experts):
             base layer serve all experts, and each has low-rank factors on its linear layers,
             scaled by alpha / rank; `up` starts at zero.
         rank, alpha: of one expert's factors, at least 1 and above 0; for "lora" only.
+        start_rank: rank of the frozen change by which each expert starts away from the base layer,
+            0 for none; for "lora" only. `start_expert` sets it, and adapters hold it. A trained
+            LoRA is such a change of its own rank; one of full copies needs the smaller width of
+            the linear layers, at which any change is exact.
         divisor: an expert has the base layer's hidden units divided by this; for "full" only.
             Mod-Squad divides by the experts that a token uses, at the base layer's cost. Expert e
             starts with the e-th share of the base layer's units (in turn), its output times the
@@ -54,6 +60,7 @@ class Copies(Experts):
     trained: Literal["full", "lora"] = "full"
     rank: int = 8
     alpha: float = 16.0
+    start_rank: int = 0
     divisor: int = 1
     init: Literal["host", "zero", "fresh"] = "host"
     kernel: Literal["auto", "reference", "fused"] = "auto"
@@ -71,6 +78,11 @@ class Copies(Experts):
             raise ValueError(
                 f"Copies(divisor={self.divisor!r}, init={self.init!r}, trained={self.trained!r}): "
                 "allowed are a divisor of 1 or more, and other than 1 and 'host' with 'full' only"
+            )
+        if self.start_rank < 0 or (self.start_rank and self.trained == "full"):
+            raise ValueError(
+                f"Copies(start_rank={self.start_rank!r}, trained={self.trained!r}): allowed is 0 "
+                "or more with 'lora'; 'full' copies hold their start in their own weights"
             )
 
     @property
@@ -105,7 +117,10 @@ class Copies(Experts):
         scale, is_reference = self.alpha / self.rank, self.kernel == "reference"
         if self.trained == "lora":
             stacks = self._make_factors(base_layer, segments, structure)
-            return LowRankCopies(stacks, structure, is_reference=is_reference, scale=scale)
+            return LowRankCopies(
+                stacks, structure, is_reference=is_reference, scale=scale,
+                start_rank=self.start_rank,
+            )  # fmt: skip
         always = None
         if isinstance(shared, Copies) and not is_stacked:
             always = shared._stack_weights(base_layer, shared.count)
@@ -126,9 +141,8 @@ class Copies(Experts):
             )
 
     def count_parameters(self, layer: nn.Module, shared: Experts | None) -> list[int]:
-        routed = [
-            each for name, each in layer.named_parameters() if not name.startswith(SHARED_PREFIX)
-        ]
+        named = (*layer.named_parameters(), *layer.named_buffers())
+        routed = [each for name, each in named if not name.startswith(SHARED_PREFIX)]
         return [sum(each[0].numel() for each in routed)] * self.count
 
     def find_shared_rows(self, layer: nn.Module, shared: Experts) -> dict[str, slice]:
@@ -143,6 +157,24 @@ class Copies(Experts):
         return (
             f"the shared experts, {shared!r}, are no copies of one of {self!r}: give both one size"
         )
+
+    def get_changes(self, layer: nn.Module, base_layer: nn.Module) -> dict[str, WeightChange]:
+        assert isinstance(layer, CopiesLayer)
+        if self.divisor > 1:
+            raise ValueError(f"Copies(divisor={self.divisor}) are no change of the base layer")
+        return layer.get_changes(base_layer)
+
+    def start_expert(
+        self, layer: nn.Module, expert: int, changes: Mapping[str, WeightChange]
+    ) -> None:
+        assert isinstance(layer, CopiesLayer)
+        if (self.divisor, self.init) != (1, "host"):
+            raise ValueError(
+                f"Copies(divisor={self.divisor}, init={self.init!r}) cannot start from trained "
+                "models: leave these at 1 and 'host'"
+            )
+        with torch.no_grad():
+            layer.start_expert(expert, changes)
 
     def _make_factors(
         self, base_layer: nn.Module, segments: int, structure: MLPStructure | None

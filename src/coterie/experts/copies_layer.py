@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from coterie.experts.base import ExpertLayer, cast_for_autocast, expand_gates
 from coterie.experts.mlp_structure import MLPStructure, run_all, run_assigned
+from coterie.experts.weight_change import WeightChange
 from coterie.kernels import mlp
 from coterie.kernels.dispatch import LOCAL, TokenGates
 from coterie.kernels.mlp_grouped import apply_mlp_grouped, supports_grouped
@@ -34,10 +35,12 @@ class CopiesLayer(ExpertLayer):
         *,
         is_reference: bool,
         scale: float,
+        start_rank: int = 0,
     ) -> None:
         """Initialise with `stacks`, weight's name in the base layer -> [segments, ...]."""
         super().__init__()
         self.structure, self.is_reference, self.scale = structure, is_reference, scale
+        self.start_rank = start_rank
         self.names = {name: name.replace(".", "__") for name in stacks}
         for name, stack in stacks.items():
             self.register_parameter(self.names[name], nn.Parameter(stack))
@@ -74,6 +77,14 @@ class CopiesLayer(ExpertLayer):
     @abstractmethod
     def stack_weights(self, base_layer: nn.Module, dtype: torch.dtype) -> dict[str, Tensor]:
         """Return base layer's parameter name -> experts' weights [segments, *shape] in `dtype`."""
+
+    @abstractmethod
+    def get_changes(self, base_layer: nn.Module) -> dict[str, WeightChange]:
+        """Return what the first expert changes, by linear layer of the base layer."""
+
+    @abstractmethod
+    def start_expert(self, expert: int, changes: Mapping[str, WeightChange]) -> None:
+        """Make an expert a copy of the base layer with these changes. ValueError if one is none."""
 
     @abstractmethod
     def run_fused(
@@ -124,6 +135,27 @@ class FullCopies(CopiesLayer):
     def _get_local(self, name: str) -> Tensor:
         return self.dispatcher.get_local(self.get_parameter(name))
 
+    def get_changes(self, base_layer: nn.Module) -> dict[str, WeightChange]:
+        changes = {
+            name: (self.get_parameter(own)[0] - base_layer.get_parameter(name)).detach().float()
+            for name, own in self.names.items()
+        }
+        linears = {n for n, each in base_layer.named_modules() if isinstance(each, nn.Linear)}
+        for name, change in changes.items():
+            if name.rpartition(".")[0] not in linears and change.any():
+                raise ValueError(f"{name} was trained, and is of no linear layer")
+        return {
+            name: WeightChange.from_matrix(changes[f"{name}.weight"], changes.get(f"{name}.bias"))
+            for name in sorted(linears)
+        }
+
+    def start_expert(self, expert: int, changes: Mapping[str, WeightChange]) -> None:
+        for name, change in changes.items():
+            weight = self.get_parameter(self.names[f"{name}.weight"])
+            weight[expert] += change.compute_matrix().to(weight)
+            if change.bias is not None:
+                self.get_parameter(self.names[f"{name}.bias"])[expert] += change.bias.to(weight)
+
     def run_fused(
         self, structure: MLPStructure, base_layer: nn.Module, x: Tensor, gates: Tensor, traced: bool
     ) -> mlp.Outputs:
@@ -145,16 +177,62 @@ def _make_maps(structure: MLPStructure, stacks: Mapping[str, Tensor]) -> list[ml
 
 
 class LowRankCopies(CopiesLayer):
-    """Copies that share the base layer's weights: `fc1` has `fc1__down` and `fc1__up` here."""
+    """Copies that share the base layer's weights: `fc1` has `fc1__down` and `fc1__up` here.
+
+    Where experts start from trained models, the change by which each starts is in the buffers
+    `fc1__start_down` and `fc1__start_up`: frozen factors of `start_rank`, saved with the adapter.
+    """
+
+    def __init__(self, stacks: Mapping[str, Tensor], *args: Any, **options: Any) -> None:
+        super().__init__(stacks, *args, **options)
+        for name, stack in stacks.items() if self.start_rank else ():
+            linear, _, part = name.rpartition(".")
+            axis = 1 if part == "down" else 2
+            shape = [*stack.shape[:axis], self.start_rank, *stack.shape[axis + 1 :]]
+            self.register_buffer(self._name_start(linear, part), stack.new_zeros(shape))
+
+    @staticmethod
+    def _name_start(linear: str, part: str) -> str:
+        return f"{linear}.start_{part}".replace(".", "__")
+
+    @property
+    def linears(self) -> list[str]:
+        """Names of the linear layers in the base layer."""
+        return [name.removesuffix(".down") for name in self.names if name.endswith(".down")]
 
     def _get_factors(self, linear: str) -> tuple[Tensor, Tensor]:
-        """Return (down, up), with `up` multiplied by the scale."""
+        """Return (down, up) of the start and of the trained change, with `up` times the scale."""
         down, up = (self.get_parameter(self.names[f"{linear}.{part}"]) for part in ("down", "up"))
-        return down, up * self.scale
+        up = up * self.scale
+        if not self.start_rank:
+            return down, up
+        start = (self.get_buffer(self._name_start(linear, part)) for part in ("down", "up"))
+        first_down, first_up = (each.to(down.dtype) for each in start)
+        return torch.cat([first_down, down], dim=1), torch.cat([first_up, up], dim=2)
+
+    def get_changes(self, base_layer: nn.Module) -> dict[str, WeightChange]:
+        found = {linear: self._get_factors(linear) for linear in self.linears}
+        return {
+            linear: WeightChange(down=down[0].detach().float(), up=up[0].detach().float())
+            for linear, (down, up) in found.items()
+        }
+
+    def start_expert(self, expert: int, changes: Mapping[str, WeightChange]) -> None:
+        for linear, change in changes.items():
+            if change.rank > self.start_rank:
+                raise ValueError(
+                    f"{linear} was changed by rank {change.rank}, and start_rank of its Copies is "
+                    f"{self.start_rank}: give at least {change.rank}"
+                )
+            if change.bias is not None and change.bias.any():
+                raise ValueError(f"{linear} has a trained bias: start Copies(trained='full') of it")
+            down, up = (self.get_buffer(self._name_start(linear, part)) for part in ("down", "up"))
+            down[expert, : change.rank] = change.down.to(down)
+            up[expert, :, : change.rank] = change.up.to(up)
 
     def stack_weights(self, base_layer: nn.Module, dtype: torch.dtype) -> dict[str, Tensor]:
         stacks = {}
-        for linear in (name.removesuffix(".down") for name in self.names if name.endswith(".down")):
+        for linear in self.linears:
             down, up = self._get_factors(linear)
             weight = base_layer.get_parameter(f"{linear}.weight")
             stacks[f"{linear}.weight"] = (weight + up @ down).to(dtype)

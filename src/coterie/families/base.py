@@ -97,6 +97,15 @@ class ModelFamily(ABC):
         towers = self.towers.items()
         return next((tower for tower, names in towers if re.fullmatch(names, name)), "text")
 
+    def is_connector(self, name: str) -> bool:
+        """Return whether a module is in a connector, of any tower.
+
+        A connector whose rows are those of an encoder may be counted to the encoder's tower.
+        """
+        role = self.roles.get("connector")
+        block = None if role is None else re.match(rf"({role.block})(\.|$)", name)
+        return block is not None or self.get_tower(name).endswith("connector")
+
     def get_placeholder_ids(self, config: Any) -> Mapping[str, int]:
         """Return modality (image, video, audio) -> its placeholder token id in `input_ids`."""
         found = {name: getattr(config, f"{name}_token_id") for name in self.placeholders}

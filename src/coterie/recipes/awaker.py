@@ -13,9 +13,10 @@ from functools import partial
 from coterie.experts.lora import Lora
 from coterie.losses.importance import Importance
 from coterie.mixture import Mixture
-from coterie.recipe import Recipe, Stage
+from coterie.recipe import Recipe
 from coterie.routing.gates.instance import InstanceGate
 from coterie.routing.routers.top_k import TopK
+from coterie.stage import Stage
 
 # Decoder layers of a language model, alone or in a multimodal model; never a vision tower's.
 LAYER = r"(model\.)?((language|text)_model\.)?layers\.\d+\."

@@ -11,10 +11,11 @@ Departs: see the recipe's `departures`.
 
 from coterie.experts.dual_lora import DualLora
 from coterie.mixture import Mixture
-from coterie.recipe import Recipe, Stage
+from coterie.recipe import Recipe
 from coterie.recipes.rode import QUERY_VALUE
 from coterie.routing.gates.token import TokenGate
 from coterie.routing.routers.rectified import Rectified
+from coterie.stage import Stage
 
 
 def dual_lora(

@@ -7,9 +7,10 @@ Departs: see the recipe's `departures`.
 
 from coterie.experts.hydra_lora import HydraLora
 from coterie.mixture import Mixture
-from coterie.recipe import Recipe, Stage
+from coterie.recipe import Recipe
 from coterie.routing.gates.token import TokenGate
 from coterie.routing.routers.softmax import Softmax
+from coterie.stage import Stage
 
 
 def hydra_lora(

@@ -14,9 +14,10 @@ from dataclasses import replace
 
 from coterie.balancing.fixed import Fixed
 from coterie.losses.importance import Importance
-from coterie.recipe import Recipe, Stage
+from coterie.recipe import Recipe
 from coterie.recipes.mod_squad import mod_squad
 from coterie.routing.gates.task import TaskGate
+from coterie.stage import Stage
 
 
 def m3vit(

@@ -22,9 +22,10 @@ from coterie.experts.attention import AttentionHeads
 from coterie.experts.copies import Copies
 from coterie.losses.mutual_information import MutualInformation
 from coterie.mixture import Mixture
-from coterie.recipe import Recipe, Stage
+from coterie.recipe import Recipe
 from coterie.routing.gates.task import TaskGate
 from coterie.routing.routers.top_k import TopK
+from coterie.stage import Stage
 
 EVEN_ATTENTION = r".*layers?\.\d*[02468]\.(attention|attn|self_attn)"
 ODD_MLP = r".*layers?\.\d*[13579]\.mlp"

@@ -8,9 +8,10 @@ Departs: see the recipe's `departures`; the paper's task embedding is shared by 
 
 from coterie.experts.lora import Lora
 from coterie.mixture import Mixture
-from coterie.recipe import Recipe, Stage
+from coterie.recipe import Recipe
 from coterie.routing.gates.task import TaskGate
 from coterie.routing.routers.softmax import Softmax
+from coterie.stage import Stage
 
 
 def moelora(

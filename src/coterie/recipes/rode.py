@@ -11,10 +11,11 @@ Departs: a reconstruction. What could be read of the paper is that experts have 
 from coterie.experts.lora import Lora
 from coterie.losses.sparsity import Sparsity
 from coterie.mixture import Mixture
-from coterie.recipe import Recipe, Stage
+from coterie.recipe import Recipe
 from coterie.recipes.awaker import LAYER
 from coterie.routing.gates.token import TokenGate
 from coterie.routing.routers.rectified import Rectified
+from coterie.stage import Stage
 
 QUERY_VALUE = LAYER + r"self_attn\.(q|v)_proj"
 

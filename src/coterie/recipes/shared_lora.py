@@ -8,7 +8,8 @@ Expect:  no number is published here yet.
 
 from coterie.experts.lora import Lora
 from coterie.mixture import Mixture
-from coterie.recipe import Recipe, Stage
+from coterie.recipe import Recipe
+from coterie.stage import Stage
 
 
 def shared_lora(

@@ -12,9 +12,10 @@ Expect:  in README.md, next to the systems of which it is a baseline.
 
 from coterie.experts.lora import Lora
 from coterie.mixture import Mixture
-from coterie.recipe import Recipe, Stage
+from coterie.recipe import Recipe
 from coterie.routing.gates.token import TokenGate
 from coterie.routing.routers.softmax import Softmax
+from coterie.stage import Stage
 
 
 def soft_lora(

@@ -72,6 +72,13 @@ class TaskSet(EvaluatedTasks):
         """Return a factor of each training data set's share of the samples; None for equal ones."""
         return None
 
+    def find_modalities(self) -> dict[str, tuple[str, ...]]:
+        """Return each task's modalities beside text, by its rows; ValueError if none tells."""
+        raise ValueError(
+            f"tasks of a {type(self).__name__} are not told apart by modality: name the tasks of "
+            "each branch"
+        )
+
     def select(self, names: Sequence[str]) -> "TaskSet":
         """Return some of the tasks, in this order. Raises ValueError for an unknown name."""
         kind = type(self).__name__

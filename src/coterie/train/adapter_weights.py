@@ -16,7 +16,7 @@ from torch import Tensor
 from coterie import io
 from coterie.train import sharding
 from coterie.tuner.config import WEIGHTS, check_weights
-from coterie.tuner.layer import CoterieLayer
+from coterie.tuner.layer import CoterieLayer, get_base_parameter_name
 
 
 def save(model: PeftModel, base_parameters: Sequence[str], folder: Path) -> None:
@@ -53,6 +53,52 @@ def load(model: PeftModel, folder: Path) -> None:
     with torch.no_grad():
         for name, values in saved.items():
             own[name].copy_(sharding.place_like(values, own[name]))
+
+
+def load_adapter(model: PeftModel, folder: Path) -> dict[str, Tensor]:
+    """Load experts and gates alone; return the trained base parameters by their names in the base.
+
+    The names of the weights are those of the model: see `check_names`.
+    """
+    saved, own = load_file(folder / WEIGHTS), _get_tensors_by_name(model)
+    with torch.no_grad(), explain_misfit(folder):
+        for name, values in saved.items():
+            if ".coterie_" in name:
+                own[name].copy_(values)
+    return {
+        get_base_parameter_name(name): values
+        for name, values in saved.items()
+        if ".coterie_" not in name
+    }
+
+
+def load_base(model: PeftModel, folder: Path) -> list[str]:
+    """Load the trained base parameters alone, into a model of other mixtures; return their names.
+
+    Raises ValueError for one that the model does not have, or of another shape.
+    """
+    own = {
+        get_base_parameter_name(name): name
+        for name, _ in model.named_parameters()
+        if ".coterie_" not in name
+    }
+    found = []
+    with torch.no_grad(), explain_misfit(folder), safe_open(folder / WEIGHTS, "pt") as file:
+        for name in file.keys():
+            if ".coterie_" in name:
+                continue
+            if (base_name := get_base_parameter_name(name)) not in own:
+                raise ValueError(f"{folder / WEIGHTS}: {base_name} is no weight of this base model")
+            parameter = model.get_parameter(own[base_name])
+            values = file.get_tensor(name)
+            if values.shape != parameter.shape:
+                raise ValueError(
+                    f"{folder / WEIGHTS}: {base_name} is {tuple(values.shape)}, and "
+                    f"{tuple(parameter.shape)} in this base model"
+                )
+            parameter.data = values.to(parameter.device)
+            found.append(own[base_name])
+    return found
 
 
 def check_names(model: PeftModel, folder: Path) -> None:

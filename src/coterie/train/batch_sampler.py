@@ -9,7 +9,8 @@ from torch.utils.data import Dataset
 
 from coterie import distributed
 from coterie.data.sample_check import SampleCheck
-from coterie.recipe import Stage
+from coterie.stage import Stage
+from coterie.train.branches import find_datasets
 from coterie.train.config import RunConfig
 
 SampleIndex = tuple[int, int, int]
@@ -71,17 +72,22 @@ class StageBatchSampler:
                 f"a batch of {size} cannot be split into {parts} equal parts on {world_size} "
                 "devices: give a batch_size that both divide"
             )
-        weights = config.tasks.get_sampling_weights()
         samples: Int64[np.ndarray, "steps batch 2"]
+        own, weights = np.array(find_datasets(stage, config.task_names, len(data.sizes))), None
+        if (given := config.tasks.get_sampling_weights()) is not None:
+            weights = [given[each] for each in own]
         if config.mix.group_by_modality:
+            groups = data.find_groups()
             samples = config.mix.sample_grouped_batches(
-                data.find_groups(), batch_size=size // parts, steps=stage.steps * parts, seed=seed,
-                weights=weights,
+                [groups[each] for each in own], batch_size=size // parts,
+                steps=stage.steps * parts, seed=seed, weights=weights,
             ).reshape(stage.steps, size, 2)  # fmt: skip
         else:
             samples = config.mix.sample_batches(
-                data.sizes, batch_size=size, steps=stage.steps, seed=seed, weights=weights
-            )
+                [data.sizes[each] for each in own], batch_size=size, steps=stage.steps, seed=seed,
+                weights=weights,
+            )  # fmt: skip
+        samples[..., 0] = own[samples[..., 0]]
         # Sampled for all parts and devices at once: a sample's seed depends on its position alone.
         seeds = np.random.default_rng([seed, 1]).integers(2**63 - 1, size=(stage.steps, size, 1))
         indices = np.concatenate([samples, seeds], axis=2)

@@ -14,9 +14,11 @@ from coterie.file_names import check_names_differ
 from coterie.io import read_text
 from coterie.models.loading import DTYPES, LoadedModel
 from coterie.models.options import ModelOptions, Quantization
-from coterie.recipe import Recipe, Stage
+from coterie.recipe import Recipe
+from coterie.stage import Stage
 from coterie.tasks.task_set import Collator, TaskSet
 from coterie.tasks.text.packing import PackedCollator
+from coterie.train.branches import find_datasets, resolve_branches
 from coterie.train.model_settings import check_fit
 from coterie.train.run_directory import RunDirectory
 from coterie.train.steps import extend_last, split_steps
@@ -31,7 +33,7 @@ class RunConfig:
     Equal configurations give equal runs, bit for bit on a CPU. RUN/run.json holds it.
 
     Attributes:
-        recipe: mixtures, losses and stages.
+        recipe: mixtures, losses and stages; a stage by modality becomes a branch for each.
         base: the base model: a folder, a hub id, or "embedded".
         tasks: the tasks with their data; their order is that of task ids.
         mix: how the tasks share the batches.
@@ -124,6 +126,7 @@ class RunConfig:
                 f"precision={self.precision!r}: allowed are 'float32' and 'bfloat16'; float16 "
                 "needs its losses scaled and is not supported"
             )
+        object.__setattr__(self, "recipe", resolve_branches(self.recipe, self.tasks))
         self.recipe.check_tasks(names)
         self.tasks.check_recipe(self.recipe)
         self._check_numbers()
@@ -198,7 +201,8 @@ class RunConfig:
         """Return the stages with this configuration's steps and rates, for `sizes` rows a task."""
         lengths: list[float] = []
         for stage in self.recipe.stages:
-            a_pass = self.mix.count_steps_per_epoch(sizes, self.get_global_batch_size(stage))
+            own = [sizes[each] for each in find_datasets(stage, self.task_names, len(sizes))]
+            a_pass = self.mix.count_steps_per_epoch(own, self.get_global_batch_size(stage))
             lengths.append(stage.steps or (stage.epochs or 1) * a_pass)
         wanted = (
             [max(1, math.ceil(each)) for each in lengths]

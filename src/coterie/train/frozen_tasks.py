@@ -15,10 +15,10 @@ from coterie.train.run import Run
 from coterie.train.trainable import (
     FrozenRows,
     TrainableParameters,
-    get_base_parameter_name,
     match_new_parameters,
 )
 from coterie.tuner.config import WEIGHTS, CoterieConfig
+from coterie.tuner.layer import get_base_parameter_name
 
 
 def initialize_from_run(model: PeftModel, frozen: FrozenTasks) -> tuple[str, ...]:

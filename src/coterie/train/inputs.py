@@ -20,6 +20,8 @@ TOKENIZER = (
     "*token*.json", "vocab*", "merges*", "*.model", "*.jinja", "*chat_template*", "*processor*.json"
 )  # fmt: skip
 SAVED_DTYPES = {"F32": "float32", "F16": "float16", "BF16": "bfloat16"}
+BASE_WEIGHTS = "the weights of the base model"
+"""The digest of the base model's weights."""
 CONFIG = "configuration"
 """The digest of the configuration file, which need not be that of a resumed run."""
 
@@ -41,7 +43,7 @@ def compute_base_digests(config: RunConfig) -> dict[str, str]:
     folder = find_base_folder(config.base, config.tasks.model_plugins)
     if folder is None:
         return {}
-    kinds = {"the weights of the base model": WEIGHTS, "its tokenizer": TOKENIZER}
+    kinds = {BASE_WEIGHTS: WEIGHTS, "its tokenizer": TOKENIZER}
     found = {}
     for name, patterns in kinds.items():
         files = {each for pattern in patterns for each in folder.glob(pattern) if each.is_file()}

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from coterie.io import write
-from coterie.recipe import Stage
+from coterie.stage import Stage
 from coterie.train.adapter_weights import count_saved_parameters
 from coterie.train.config import RunConfig
 from coterie.train.environment import get_versions

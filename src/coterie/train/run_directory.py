@@ -72,6 +72,10 @@ class RunDirectory:
         """Return the folder of a stage's checkpoints; `number` counts from 0."""
         return self._checkpoints / f"{number + 1}-{_check_name(stage, 'stage')}"
 
+    def stage_adapter_folder(self, stage: str) -> Path:
+        """Return the folder of the adapter of a finished stage with mixtures of its own."""
+        return self.folder / "stages" / _check_name(stage, "stage")
+
     def events_folder(self, stage: str) -> Path:
         """Return the folder of a stage's TensorBoard events."""
         return self.folder / "events" / _check_name(stage, "stage")

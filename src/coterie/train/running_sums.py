@@ -54,7 +54,7 @@ class RunningSums:
         self.context, self.tasks, self.device = context, context.config.task_names, args.device
         # Devices of type "mps" have no float64.
         self.dtype = torch.float32 if self.device.type == "mps" else torch.float64
-        self.watch = DeadExpertWatch(context.config.recipe.mixtures)
+        self.watch = DeadExpertWatch(context.mixtures)
         self.factors = torch.ones(len(context.losses), device=self.device, dtype=self.dtype)
         self.clear()
 

@@ -10,12 +10,13 @@ from transformers import TrainingArguments
 
 from coterie import distributed
 from coterie.losses.base import RoutingLoss
-from coterie.recipe import Stage
+from coterie.mixture import Mixture
+from coterie.stage import Stage
 from coterie.tasks.task_set import Collator
 from coterie.train.batch_sampler import MultiTaskDataset, derive_stage_seed
 from coterie.train.config import RunConfig
 from coterie.train.metric_log import MetricLog
-from coterie.train.trainable import TrainableParameters
+from coterie.train.trainable import TrainableParameters, make_stage_mixtures
 from coterie.train.validation import Validation
 
 SCHEDULES = {"cosine": "cosine", "linear": "linear", "constant": "constant_with_warmup"}
@@ -84,13 +85,19 @@ class StageContext:
 
     @property
     def losses(self) -> tuple[RoutingLoss, ...]:
-        """The routing losses."""
-        return self.config.recipe.losses if self.stage.routed else ()
+        """The routing losses; none where nothing routes."""
+        routes = self.stage.routed and any(each.gate is not None for each in self.mixtures)
+        return self.config.recipe.losses if routes else ()
+
+    @property
+    def mixtures(self) -> tuple[Mixture, ...]:
+        """The mixtures of the stage's model."""
+        return make_stage_mixtures(self.config.recipe.mixtures, self.stage)
 
     @property
     def is_routed(self) -> bool:
         """Whether the stage has mixtures that route."""
-        return self.stage.routed and bool(self.config.recipe.mixtures)
+        return self.stage.routed and bool(self.mixtures)
 
     def make_training_arguments(self) -> "StageArguments":
         """Make transformers' arguments."""

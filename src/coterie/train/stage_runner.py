@@ -1,5 +1,6 @@
 """`StageRunner`: trains the stages of a run in order, each on the weights of the one before."""
 
+import shutil
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -11,11 +12,12 @@ from transformers import set_seed
 from coterie import distributed
 from coterie.graft import graft
 from coterie.progress import Progress
-from coterie.recipe import Stage
+from coterie.stage import Stage
 from coterie.tasks.text.packing import check_packing
 from coterie.third_party_warnings import suppress_third_party_warnings
 from coterie.train import adapter_weights, checkpoint, expert_parallel, sharding
 from coterie.train.batch_sampler import derive_stage_seed
+from coterie.train.branches import find_datasets
 from coterie.train.callbacks import ProgressCallback, ignore_event_errors, make_callbacks
 from coterie.train.compilation import compile_model
 from coterie.train.datasets import load_rows
@@ -25,16 +27,23 @@ from coterie.train.finished_stages import (
     read_finished_stages,
 )
 from coterie.train.frozen_caches import cache_encoder_features, cache_hidden_states
-from coterie.train.frozen_tasks import exclude_frozen, initialize_from_run
+from coterie.train.frozen_tasks import exclude_frozen
 from coterie.train.header import describe_training
+from coterie.train.initial_weights import read_expert_sources, set_initial_weights
 from coterie.train.interrupt import InterruptHandler, StoppedBySignal
 from coterie.train.metric_log import MetricLog
 from coterie.train.model_card import write_model_card
 from coterie.train.run import Run
 from coterie.train.stage_context import StageContext
-from coterie.train.trainable import TrainableParameters, make_stage_mixtures, select_trainable
+from coterie.train.trainable import (
+    ADAPTER_NAME,
+    TrainableParameters,
+    make_stage_mixtures,
+    select_trainable,
+)
 from coterie.train.trainer import MixtureTrainer
 from coterie.train.validation import Validation
+from coterie.tuner.config import WEIGHTS
 
 
 class StageRunner:
@@ -68,13 +77,19 @@ class StageRunner:
             while len(self.finished_stages) < len(self.stages):
                 model = self._graft(base.model if model is None else model.unload())
                 self._run_stage(model, shown, interrupt)
-                if self.is_sharded:  # a sharded model is neither grafted again nor saved by PEFT
+                if self._needs_new_base():
                     base, model = self.config.load_base("cpu"), None
         if model is None:  # killed after the last stage, before the adapter was written
-            model = self._graft(base.model, number=len(self.stages) - 1)
+            model = self._graft(base.model)
         self._finish(model)
         if interrupt.requested:  # within the last step: what the caller does next is stopped
             raise StoppedBySignal("stopped; the run is finished", interrupt.number)
+
+    def _needs_new_base(self) -> bool:
+        """Return whether the next stage takes the base model as it was before training."""
+        rest = self.stages[len(self.finished_stages) :]
+        # A sharded model is neither grafted again nor saved by PEFT.
+        return self.is_sharded or bool(rest and rest[0].init in ("branch", "assemble"))
 
     def _open_progress(self) -> Progress:
         """Open the progress over all stages, with a guess of the time after three steps."""
@@ -87,21 +102,24 @@ class StageRunner:
         """Return the number of steps of the finished stages."""
         return sum(each.steps for each in self.finished_stages)
 
-    def _graft(self, base_model: Any, number: int | None = None) -> PeftModel:
-        """Return the stage's model with its initial weights: the same in a resumed run."""
-        number = len(self.finished_stages) if number is None else number
+    def _graft(self, base_model: Any) -> PeftModel:
+        """Return the next stage's model with its initial weights: the same in a resumed run.
+
+        After the last stage, return that of the last one, whose weights are loaded later.
+        """
+        finished, config = self.finished_stages, self.config
+        number = min(len(finished), len(self.stages) - 1)
+        starts = number == len(finished)
         stage = self.stages[number]
         for parameter in base_model.parameters():
             parameter.requires_grad_(False)
-        set_seed(derive_stage_seed(self.config.seed, number))
-        mixtures = make_stage_mixtures(self.config.recipe.mixtures, stage)
+        given = (self.run, self.stages, finished)
+        sources = read_expert_sources(*given, base_model) if starts else []
+        set_seed(derive_stage_seed(config.seed, number))
+        mixtures = make_stage_mixtures(config.recipe.mixtures, stage)
         model = graft(base_model, mixtures, tasks=self.run.task_names)
-        if self.finished_stages:
-            copies = stage.init == "copy" and number == len(self.finished_stages)
-            fill = adapter_weights.load_copies if copies else adapter_weights.load
-            fill(model, self.run.folder / self.finished_stages[-1].weights_folder)
-        elif frozen := self.config.tasks.frozen:
-            self.base_parameters = initialize_from_run(model, frozen)
+        if starts:
+            self.base_parameters = set_initial_weights(model, *given, sources)
         return model
 
     def _run_stage(self, model: PeftModel, shown: Progress, interrupt: InterruptHandler) -> None:
@@ -154,11 +172,9 @@ class StageRunner:
             self._shard(model)
             trainable = self._select_trainable(model, stage)  # its parameters are others now
         balancing = config.recipe.balancing.build(len(config.task_names))
-        base_parameters = self.base_parameters
         facts: Any = {"step": 0, "time_s": 0.0}
         if self.finished_stages:
             before = self.finished_stages[-1]
-            base_parameters = before.base_parameters
             last = checkpoint.find_latest((self.run.folder / before.weights_folder).parent)
             assert last is not None
             tensors, facts = checkpoint.load_state(last)
@@ -169,7 +185,7 @@ class StageRunner:
         return StageContext(
             config=config, stage=stage, number=number, folder=folder, device=self.device,
             model=model, trainable=trainable,
-            base_parameters=tuple(dict.fromkeys([*base_parameters, *trainable.base])),
+            base_parameters=tuple(dict.fromkeys([*self.base_parameters, *trainable.base])),
             balancing=balancing, aggregator=self.aggregator,
             dataset=self.samples, collator=self.collator,
             metric_log=MetricLog(
@@ -190,9 +206,12 @@ class StageRunner:
         config = self.config
         if config.patience is None and not self.validation:
             return None
+        names = config.tasks.select_with("validation").names
+        own = find_datasets(stage, names, len(self.validation))
         size = max(1, config.get_global_batch_size(stage) // config.accumulation)
         limit, patience = config.validation_limit, config.patience
-        return Validation(self.validation, limit=limit, batch_size=size, patience=patience)
+        datasets = [self.validation[each] for each in own]
+        return Validation(datasets, limit=limit, batch_size=size, patience=patience)
 
     def _is_ended(self, last: Path | None) -> bool:
         """Return whether a checkpoint ends its stage: all steps done, or patience exhausted."""
@@ -215,9 +234,21 @@ class StageRunner:
             base_parameters=context.base_parameters,
         )
         if distributed.is_rank_zero():
+            if context.stage.mixtures is not None:
+                self._save_stage_adapter(context, source)
             add_finished_stage(self.run.directory, done)
         distributed.barrier()
         self.finished_stages.append(done)
+
+    def _save_stage_adapter(self, context: StageContext, weights: Path) -> None:
+        """Save the adapter of a stage that has mixtures of its own, as another run can start."""
+
+        def save(folder: Path) -> None:
+            context.model.peft_config[ADAPTER_NAME].save_pretrained(str(folder))
+            shutil.copyfile(weights / WEIGHTS, folder / WEIGHTS)
+
+        folder = self.run.directory.stage_adapter_folder(context.stage.name)
+        checkpoint.write_atomically(folder, save)
 
     def _finish(self, model: PeftModel) -> None:
         last = self.finished_stages[-1]

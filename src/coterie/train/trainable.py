@@ -11,9 +11,9 @@ from torch.distributed.tensor import DTensor
 from coterie.families.base import find_family
 from coterie.mixture import Mixture
 from coterie.name_patterns import match_names
-from coterie.recipe import TRAINABLE_PARTS, Stage
+from coterie.stage import TRAINABLE_PARTS, Stage
 from coterie.train.sharding import get_local, get_local_rows
-from coterie.tuner.layer import CoterieLayer
+from coterie.tuner.layer import CoterieLayer, get_base_parameter_name
 
 ADAPTER_NAME = "default"
 ADAPTER_PARTS = {
@@ -87,7 +87,11 @@ class TrainableParameters:
 
 
 def make_stage_mixtures(mixtures: Sequence[Mixture], stage: Stage) -> tuple[Mixture, ...]:
-    """Return the mixtures to graft: a stage without routing has one expert of weight 1 each."""
+    """Return the mixtures to graft, the recipe's if the stage has none of its own.
+
+    A stage without routing has one expert of weight 1 in each.
+    """
+    mixtures = mixtures if stage.mixtures is None else stage.mixtures
     if stage.routed:
         return tuple(mixtures)
     return tuple(
@@ -153,11 +157,6 @@ def group_parameters(
     ]
 
 
-def get_base_parameter_name(name: str) -> str:
-    """Return the name that a base parameter had before the graft."""
-    return name.removeprefix("base_model.model.").replace(".base_layer", "")
-
-
 def _select_part(part: str, stage: Stage, model: PeftModel) -> dict[str, nn.Parameter]:
     """Return the parameters of a part, or those that a pattern matches. ValueError for none."""
     if part == "shared":
@@ -167,7 +166,7 @@ def _select_part(part: str, stage: Stage, model: PeftModel) -> dict[str, nn.Para
         found = {
             name: each
             for name, each in _match_parameters(".*", model).items()
-            if family and family.get_tower(get_base_parameter_name(name).rpartition(".")[0]) == part
+            if family and family.is_connector(get_base_parameter_name(name).rpartition(".")[0])
         }
     elif part in ADAPTER_PARTS:
         named = model.named_parameters()

@@ -211,3 +211,8 @@ class CoterieLayer(nn.Module, BaseTunerLayer):
         while self.merged_adapters:
             delta = self.get_delta_weight(self.merged_adapters.pop())
             weight.data = self._change_weight(-delta)
+
+
+def get_base_parameter_name(name: str) -> str:
+    """Return the name that a base parameter had before the graft."""
+    return name.removeprefix("base_model.model.").replace(".base_layer", "")

@@ -3,17 +3,19 @@
 import math
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from coterie.annotations import abbreviate
 from coterie.data.columns import Columns
-from coterie.data.dataset import Dataset
+from coterie.data.dataset import Dataset, RowError
 from coterie.data.row_reader import RowReader
 from coterie.data.sample_check import SampleCheck
+from coterie.data.sources.base import RowSource
 from coterie.data.sources.opening import is_pattern, open_rows
 from coterie.data.splits import check_split_name, get_split_name
-from coterie.data.subset import SPLIT_PARTS
+from coterie.data.subset import SPLIT_PARTS, spread_indices
 from coterie.data.validation import (
     BadRowsError,
     ValidatedDataset,
@@ -31,6 +33,8 @@ from coterie.metrics.text.exact_match import ExactMatch
 
 ALL_SPLITS = "all"
 """The split whose rows are divided into train, validation and test."""
+MODALITY_ROWS = 100
+"""The rows of a task, spread over all, whose media tell its modalities."""
 MAX_ANSWER_TOKENS = 2**17
 """The most tokens of an answer: more than models' contexts leave for it, and hours to generate."""
 
@@ -146,17 +150,33 @@ class TextTask:
         """Load the samples of a split as `read_samples`, but list bad rows in any number."""
         split = get_split_name(split)
         shared = split not in self.rows and split in SPLIT_PARTS
+        source, reader = self._open_rows(split)
+        part = SPLIT_PARTS[split] if shared and not source.is_split else None
+        return ValidatedDataset(
+            source, reader, check_media=check_media, part=part, sample_check=sample_check
+        )
+
+    def _open_rows(self, split: str) -> tuple[RowSource, RowReader]:
+        """Open the rows of a split. Raises ValueError if there are none."""
         source = open_rows(self.get_path(split), split=split)
         if not len(source):
             where = f"task {self.name!r}, split {split!r}: {source.name}"
             raise ValueError(f"{where} has no rows: give at least one")
         if self.media_root is not None:
             source.media_root = Path(self.resolve(self.media_root))
-        reader = RowReader(task=self.name, columns=self.get_columns(), accepts=self.metric.check)
-        part = SPLIT_PARTS[split] if shared and not source.is_split else None
-        return ValidatedDataset(
-            source, reader, check_media=check_media, part=part, sample_check=sample_check
+        return source, RowReader(
+            task=self.name, columns=self.get_columns(), accepts=self.metric.check
         )
+
+    def find_modalities(self) -> tuple[str, ...]:
+        """Return the modalities of the training rows' media, sorted; empty for text alone."""
+        source, reader = self._open_rows("train")
+        found: set[str] = set()
+        for index in spread_indices(len(source), MODALITY_ROWS).tolist():
+            with suppress(RowError):  # bad rows are reported when all are read
+                samples = reader.read_samples(source, index)
+                found.update(each.kind for sample in samples for each in sample.get_media())
+        return tuple(sorted(found))
 
     def describe_split(self, split: str) -> str:
         """Return the name of a split for error messages."""

@@ -89,6 +89,9 @@ class TextTasks(TaskSet):
     def get_sampling_weights(self) -> tuple[float, ...]:
         return tuple(task.weight for task in self.tasks)
 
+    def find_modalities(self) -> dict[str, tuple[str, ...]]:
+        return {task.name: task.find_modalities() for task in self.tasks}
+
     def describe_task(self, name: str) -> str:
         task = self.get_text_task(name)
         return f"{', '.join(task.list_splits())}; {task.metric}"

@@ -1,0 +1,97 @@
+"""The initial weights of a stage: those of the stages before it, of other runs, or new ones."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from peft import PeftModel
+
+from coterie.stage import Stage
+from coterie.stage_order import find_start, list_branches
+from coterie.train import adapter_weights
+from coterie.train.assembly import assemble
+from coterie.train.expert_sources import (
+    ExpertSource,
+    check_base,
+    find_adapter,
+    read_adapter,
+    read_source,
+)
+from coterie.train.finished_stages import FinishedStage
+from coterie.train.frozen_tasks import initialize_from_run
+from coterie.train.run import Run
+from coterie.train.trainable import make_stage_mixtures
+
+
+def read_expert_sources(
+    run: Run, stages: Sequence[Stage], finished: Sequence[FinishedStage], base_model: Any
+) -> list[ExpertSource]:
+    """Read the models that the experts of the next stage start from; none if they do not.
+
+    The base model is grafted for the moment.
+    """
+    number = len(finished)
+    stage = stages[number]
+    if stage.init != "assemble":
+        return []
+    if stage.experts_from:
+        given = map(Path, stage.experts_from)
+        return [read_source(each, base_model, run.directory) for each in given]
+    return [
+        read_adapter(
+            run.folder / finished[each].weights_folder,
+            make_stage_mixtures(run.config.recipe.mixtures, stages[each]),
+            base_model,
+            name=stages[each].name,
+        )
+        for each in list_branches(stages, number)
+    ]
+
+
+def set_initial_weights(
+    model: PeftModel,
+    run: Run,
+    stages: Sequence[Stage],
+    finished: Sequence[FinishedStage],
+    sources: Sequence[ExpertSource],
+) -> tuple[str, ...]:
+    """Set the weights that the model of the next stage starts from.
+
+    Returns the names of base parameters that differ from the base model's then.
+    """
+    number = len(finished)
+    stage = stages[number]
+    if stage.init == "copy":
+        adapter_weights.load_copies(model, run.folder / finished[-1].weights_folder)
+        return finished[-1].base_parameters
+    if number == 0 and (frozen := run.config.tasks.frozen):
+        return initialize_from_run(model, frozen)
+    names: list[str] = []
+    if (before := find_start(stages, number)) is not None:
+        folder = run.folder / finished[before].weights_folder
+        recipe = run.config.recipe.mixtures
+        both = (make_stage_mixtures(recipe, stages[each]) for each in (before, number))
+        if len(set(both)) == 1:
+            adapter_weights.load(model, folder)
+            names += finished[before].base_parameters
+        else:
+            names += adapter_weights.load_base(model, folder)
+    elif stage.start_from:
+        names += load_start(model, Path(stage.start_from), run)
+    if sources:
+        names += assemble(model, sources)
+    return tuple(dict.fromkeys(names))
+
+
+def load_start(model: PeftModel, folder: Path, run: Run) -> list[str]:
+    """Load the trained weights of the base model, such as connectors, of another run or stage."""
+    found = find_adapter(folder)
+    if found is None:
+        raise ValueError(f"{folder} has no adapter: give a run, or a stage's folder in one")
+    check_base(folder, run.directory)
+    names = adapter_weights.load_base(model, found)
+    if not names:
+        raise ValueError(
+            f"{folder} has no trained weights of the base model, such as connectors, to start from"
+        )
+    return names

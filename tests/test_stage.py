@@ -1,0 +1,29 @@
+"""Stages that branch and assemble; other fields are in test_recipe.py."""
+
+from typing import Any
+
+import pytest
+
+from coterie import Lora, Mixture, Recipe
+from coterie.stage import Stage
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"by_modality": True}, "has by_modality=True, init='continue'"),
+        ({"by_modality": True, "init": "branch", "tasks": ("a",)}, r"tasks=\('a',\)"),
+        ({"experts_from": ("runs/a",)}, "with init='assemble' alone"),
+        ({"init": "assemble", "routed": False}, "has init='assemble' and routed=False"),
+        ({"init": "merge"}, "has init='merge': allowed are"),
+    ],
+)
+def test_wrong_stage(fields: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Stage(**fields)
+
+
+def test_a_stage_with_mixtures_of_its_own_is_plain_data() -> None:
+    alone = Mixture(experts=Lora(ranks=(2,)), gate=None)
+    stage = Stage(init="branch", mixtures=(alone,), tasks=("a", "b"))
+    assert Recipe.loads(Recipe(stages=(stage,)).dumps()).stages == (stage,)
