@@ -15,8 +15,6 @@ from transformers.models.vit.modeling_vit import ViTMLP
 from coterie.experts.copies import Copies
 from coterie.experts.copies_layer import CopiesLayer
 from coterie.experts.null import Null
-
-
 from coterie.experts.weight_change import WeightChange
 from coterie.routing.decision import DeferredRouting, RoutingDecision
 
