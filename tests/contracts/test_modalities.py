@@ -110,17 +110,18 @@ def test_a_media_modality_refuses_what_it_cannot_decode(modality: MediaModality)
 
 
 def test_the_modalities_and_their_order_are_those_of_the_files() -> None:
-    assert [each.name for each in find_modalities()] == ["text", "image", "video", "audio"]
-    assert list(find_media_modalities()) == ["image", "video", "audio"]
+    assert [each.name for each in find_modalities()] == ["text", "image", "video", "audio", "sound"]
+    assert list(find_media_modalities()) == ["image", "video", "audio", "sound"]
     assert find_tower_modalities() == {
-        "vision": "image", "connector": "image", "audio": "audio", "audio_connector": "audio"
+        "vision": "image", "connector": "image", "audio": "audio", "audio_connector": "audio",
+        "sound": "sound",
     }  # fmt: skip
     with pytest.raises(ValueError, match=r"'images' is no modality of files \(did you mean image"):
         get_media_modality("images")
 
 
 def test_a_gate_of_an_unknown_modality_is_refused() -> None:
-    with pytest.raises(ValueError, match="'points' is none of text, image, video, audio"):
+    with pytest.raises(ValueError, match="'points' is none of text, image, video, audio, sound"):
         ModalityGate(modalities=("text", "points"))
     with pytest.raises(ValueError, match="give each modality once"):
         ModalityGate(modalities=("text", "text"))

@@ -36,23 +36,28 @@ class Audio(MediaModality):
     order: ClassVar = 3
 
     def decode(self, content: bytes) -> Float32[np.ndarray, " time"]:
-        """Return samples at SAMPLE_RATE_HZ, mostly in -1..1: the mean of all channels.
+        """Return the samples of `decode_audio`."""
+        return decode_audio(content)
 
-        AAC, as in .m4a, is decoded by PyAV, all else by soundfile. Raises ValueError if the
-        complete file cannot be decoded, if it has no samples, if a sample is NaN or infinite, or if
-        it lasts longer than MAX_DURATION_S or has more than MAX_SAMPLES.
-        """
-        if pyav.is_container(content):
-            mono, rate = pyav.decode_sound(content, check_length)
-        else:
-            mono, rate = decode_by_soundfile(content)
-        if not len(mono):
-            raise ValueError("is an empty sound: it has 0 samples")
-        if not np.isfinite(mono).all():
-            raise ValueError("is a damaged sound: it has samples that are not finite")
-        if rate != SAMPLE_RATE_HZ:
-            mono = import_optional("soxr", "data").resample(mono, rate, SAMPLE_RATE_HZ)
-        return mono.astype(np.float32, copy=False)
+
+def decode_audio(content: bytes) -> Float32[np.ndarray, " time"]:
+    """Return samples at SAMPLE_RATE_HZ, mostly in -1..1: the mean of all channels.
+
+    AAC, as in .m4a, is decoded by PyAV, all else by soundfile. Raises ValueError if the complete
+    file cannot be decoded, if it has no samples, if a sample is NaN or infinite, or if it lasts
+    longer than MAX_DURATION_S or has more than MAX_SAMPLES.
+    """
+    if pyav.is_container(content):
+        mono, rate = pyav.decode_sound(content, check_length)
+    else:
+        mono, rate = decode_by_soundfile(content)
+    if not len(mono):
+        raise ValueError("is an empty sound: it has 0 samples")
+    if not np.isfinite(mono).all():
+        raise ValueError("is a damaged sound: it has samples that are not finite")
+    if rate != SAMPLE_RATE_HZ:
+        mono = import_optional("soxr", "data").resample(mono, rate, SAMPLE_RATE_HZ)
+    return mono.astype(np.float32, copy=False)
 
 
 def check_length(frames: int, rate: int, channels: int) -> None:
