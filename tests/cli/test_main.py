@@ -33,7 +33,7 @@ FLAGS = {
     "diagnose": "--tasks --batches --batch-size --seed --to --base --device",
     "report": "--to --title --conflict --media-root --tasks",
     "extract": "--task --to --format --threshold --curve --dtype --base --tasks --device",
-    "generate": "--task --image --video --audio --jsonl --base --tasks --device",
+    "generate": "--task --image --video --audio --sound --jsonl --base --tasks --device",
     "list": "--runs",
     "doctor": "",
 }
