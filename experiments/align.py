@@ -25,10 +25,10 @@ from coterie.data.sample import TextSample
 from coterie.data.task_sampling import TaskSampling
 from coterie.models.loading import LoadedModel, load
 from coterie.models.omni import FeatureCache
+from coterie.models.omni.assembly import init_connectors
 from coterie.models.omni.encoders.base import select_modality, unpack
 from coterie.paths import get_cache_dir
 from coterie.tasks.text.batches import TextCollator
-from coterie_demo.assemble_omni import init_connectors
 from coterie_demo.locations import CONNECTORS
 from experiments.captions import captions
 
@@ -121,9 +121,8 @@ def contrast(
 def encoded(processor, modality: str, sample: TextSample) -> Float[Tensor, "tokens width"]:
     """Return the encoders' features of a sample's image or audio."""
     [medium] = sample.get_media()
-    if modality == "image":
-        return processor.feature_cache.get_image_features([medium.load()], processor)[0].float()
-    return processor.feature_cache.get_audio_features([medium.load()], processor)[0].float()
+    features, _ = processor.feature_cache.get_features(modality, [medium.load()], processor)
+    return features[0].float()
 
 
 def embedded(model, tokenizer, text: str) -> Float[Tensor, " width"]:

@@ -16,7 +16,8 @@ from coterie.public_names import NAMESPACES, ROOT, find_export, get_public_name,
 KINDS = (
     "coterie:Mixture", "coterie:Recipe", "coterie:RunConfig", "coterie:Stage",
     "coterie.balancing:Balancing", "coterie.data:TaskSampling", "coterie.experts:Experts",
-    "coterie.losses:RoutingLoss", "coterie.metrics:Metric", "coterie.models:Encoder",
+    "coterie.losses:RoutingLoss", "coterie.metrics:Metric", "coterie.modalities:Connector",
+    "coterie.modalities:Encoder",
     "coterie.routing:Gate", "coterie.routing:Router", "coterie.tasks:DenseDataset",
     "coterie.tasks:DenseTask", "coterie.tasks:TaskSet", "coterie.tasks:TextTask",
 )  # fmt: skip

@@ -3,32 +3,17 @@
 import json
 import shutil
 import tempfile
-from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
 import torch
-from safetensors.torch import load_file, save_file
-from torch import Tensor
-from transformers import (
-    AutoConfig,
-    AutoTokenizer,
-    BitImageProcessorPil,
-    GenerationConfig,
-    PreTrainedTokenizerBase,
-    WhisperFeatureExtractor,
-)
+from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
-from coterie import serialization
-from coterie.io import commit
-from coterie.models.omni.configuration import OmniConfig
-from coterie.models.omni.encoders.base import Encoder
+from coterie.modalities.encoder import Encoder
+from coterie.models.omni import assembly
+from coterie.models.omni.assembly import make_processor
 from coterie.models.omni.encoders.dinov2 import DINOv2Encoder
 from coterie.models.omni.encoders.efficientnet import EfficientNetEncoder
 from coterie.models.omni.encoders.whisper import WhisperEncoder
-from coterie.models.omni.modeling import Connector
-from coterie.models.omni.modeling_causal_lm import OmniForConditionalGeneration
-from coterie.models.omni.processing import OmniProcessor
 from coterie_demo.locations import CONNECTORS
 
 MODEL_CARD_TEMPLATE = """---
@@ -61,7 +46,6 @@ RANDOM = "**random: they must be trained before images or sounds mean anything**
 # 49152, so that no embedding is resized and the language model stays bit-equal.
 RENAMED = {"<jupyter_script>": "<image>", "<empty_output>": "<audio>"}
 FOLDERS = {"vision": "vision", "efficient": "efficientnet", "audio": "audio"}
-TEXT = "model.language_model."
 
 
 def assemble(
@@ -80,51 +64,27 @@ def assemble(
 
     Raises ValueError if a folder is missing or a file does not hold the expected tensors.
     """
-    weights, to = Path(weights), Path(to)
+    weights = Path(weights)
     for name in ("llm", *FOLDERS.values()):
         if not (weights / name / "model.safetensors").is_file():
             raise ValueError(f"{weights / name} has no model.safetensors: run `coterie fetch`")
-    to.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=to.parent, prefix=f".{to.name}.") as temporary:
-        folder = Path(temporary) / "model"
+    encoders = _make_encoders(weights)
+    with tempfile.TemporaryDirectory() as temporary:
         tokenizer = add_placeholder_tokens(weights / "llm", Path(temporary))
-        encoders = _make_encoders(weights)
-        config = _make_config(weights / "llm", encoders, tokenizer)
-        state = _load_towers(weights, encoders)
-        if connectors is None:
-            state |= init_connectors(encoders, state[f"{TEXT}embed_tokens.weight"])
-        else:
-            state |= _read_connectors(connectors)
-        _check(state, config)
-        _make_processor(encoders, tokenizer).save_pretrained(folder)
-        config.save_pretrained(folder)
-        save_file(state, folder / "model.safetensors", metadata={"format": "pt"})
-        GenerationConfig(
-            bos_token_id=tokenizer.bos_token_id,
-            eos_token_id=tokenizer.eos_token_id,
-            pad_token_id=tokenizer.pad_token_id,
-            # Placeholders of media, which a generated text cannot have.
-            suppress_tokens=[config.image_token_id, config.audio_token_id],
-        ).save_pretrained(folder)
-        (folder / "README.md").write_text(
-            make_model_card(trained=connectors is not None), encoding="utf-8"
-        )
-        if to.exists():
-            to.rename(Path(temporary) / "old")
-        commit(folder, to)
-    return to
+    return assembly.assemble(
+        to,
+        language_model=weights / "llm",
+        encoders=[(encoder, weights / FOLDERS[encoder.name]) for encoder in encoders],
+        connectors=connectors,
+        processor=make_processor(tokenizer, encoders),
+        dtype=torch.float32,
+        card=make_model_card(trained=connectors is not None),
+    )
 
 
 def make_model_card(*, trained: bool) -> str:
     """The README.md file of the model folder; it warns of connectors that are not trained."""
     return MODEL_CARD_TEMPLATE.format(connectors=TRAINED if trained else RANDOM)
-
-
-def save_connectors(model: Any, path: str | Path) -> Path:
-    """The connectors of an omni model as float16 safetensors, which `assemble` takes."""
-    state = model.base_model.connectors.state_dict()
-    save_file({key: value.detach().half().contiguous() for key, value in state.items()}, path)
-    return Path(path)
 
 
 def add_placeholder_tokens(llm: Path, temporary: Path) -> PreTrainedTokenizerBase:
@@ -162,85 +122,3 @@ def _make_encoders(weights: Path) -> tuple[Encoder, ...]:
         EfficientNetEncoder(),
         WhisperEncoder(config={key: audio[key] for key in audio if key in WHISPER}),
     )
-
-
-def _make_config(
-    llm: Path, encoders: tuple[Encoder, ...], tokenizer: PreTrainedTokenizerBase
-) -> OmniConfig:
-    config = OmniConfig(
-        text_config=AutoConfig.from_pretrained(llm),
-        encoders=[serialization.dump(encoder) for encoder in encoders],
-        image_token_id=tokenizer.get_vocab()["<image>"],
-        audio_token_id=tokenizer.get_vocab()["<audio>"],
-    )
-    config.architectures = [OmniForConditionalGeneration.__name__]
-    config.dtype = config.text_config.dtype = torch.float32
-    return config
-
-
-def _make_processor(
-    encoders: tuple[Encoder, ...], tokenizer: PreTrainedTokenizerBase
-) -> OmniProcessor:
-    template = files("coterie.models.omni").joinpath("chat_template.jinja").read_text("utf-8")
-    return OmniProcessor(
-        # Resized, not cropped: a question may be about the border.
-        BitImageProcessorPil(
-            size={"height": 224, "width": 224},
-            do_center_crop=False,
-            image_mean=[0.485, 0.456, 0.406],
-            image_std=[0.229, 0.224, 0.225],
-        ),
-        WhisperFeatureExtractor(),
-        tokenizer,
-        chat_template=template,
-        encoders=[serialization.dump(encoder) for encoder in encoders],
-    )
-
-
-def _load_towers(weights: Path, encoders: tuple[Encoder, ...]) -> dict[str, Tensor]:
-    text = load_file(weights / "llm" / "model.safetensors")
-    state = {f"{TEXT}{key.removeprefix('model.')}": value for key, value in text.items()}
-    for encoder in encoders:
-        found = encoder.load_weights(weights / FOLDERS[encoder.name])
-        state |= {f"model.{encoder.name}_tower.{key}": value for key, value in found.items()}
-    return {key: value.contiguous() for key, value in state.items()}
-
-
-def _read_connectors(connectors: str | Path) -> dict[str, Tensor]:
-    """Trained connectors, by the names that they have in the model."""
-    if not Path(connectors).is_file():
-        raise ValueError(
-            f"connectors = {str(connectors)!r} is no file: give one written by save_connectors"
-        )
-    return {f"model.connectors.{key}": value for key, value in load_file(connectors).items()}
-
-
-def init_connectors(encoders: tuple[Encoder, ...], embeddings: Tensor) -> dict[str, Tensor]:
-    """Random connectors whose outputs have the standard deviation of the text embeddings."""
-    state = {}
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        for encoder in encoders:
-            connector = Connector(encoder.width, encoder.hidden, embeddings.shape[1])
-            with torch.no_grad():
-                scale = connector(torch.randn(256, encoder.width)).std() / embeddings.float().std()
-                connector.linear_2.weight /= scale
-                connector.linear_2.bias /= scale
-            for key, value in connector.state_dict().items():
-                state[f"model.connectors.{encoder.name}.{key}"] = value
-    return state
-
-
-def _check(state: dict[str, Tensor], config: OmniConfig) -> None:
-    """Raise ValueError unless the state has the model's names and shapes."""
-    with torch.device("meta"):
-        wanted = OmniForConditionalGeneration(config).state_dict()
-    if config.tie_word_embeddings:
-        wanted.pop("lm_head.weight")
-    for key in sorted(wanted.keys() | state.keys()):
-        shapes = [None if key not in each else tuple(each[key].shape) for each in (wanted, state)]
-        if shapes[0] != shapes[1]:
-            raise ValueError(
-                f"{key} should be {shapes[0]} and is {shapes[1]} (None: not there): the folders "
-                "are not what `coterie fetch` builds, or the connectors are of another model"
-            )

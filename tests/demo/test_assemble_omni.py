@@ -14,8 +14,9 @@ from transformers import (
     WhisperForConditionalGeneration,
 )
 
+from coterie.models.omni.assembly import save_connectors
 from coterie.models.omni.encoders.efficientnet import EfficientNetEncoder
-from coterie_demo.assemble_omni import RENAMED, assemble, make_model_card, save_connectors
+from coterie_demo.assemble_omni import RENAMED, assemble, make_model_card
 from tests.tinies.base import TEXT, pictures, tokenizer
 from tests.tinies.omni import DINO, WHISPER, waves
 

@@ -1,6 +1,6 @@
 """Tiny omni model: Llama, DINOv2, a convolutional encoder and Whisper."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from typing import Any
 
@@ -8,8 +8,8 @@ import numpy
 from transformers import BitImageProcessorPil, LlamaConfig, WhisperFeatureExtractor
 
 from coterie import serialization
+from coterie.modalities.encoder import Encoder
 from coterie.models.omni import OmniConfig, OmniForConditionalGeneration, OmniProcessor
-from coterie.models.omni.encoders.base import Encoder
 from coterie.models.omni.encoders.dinov2 import DINOv2Encoder
 from coterie.models.omni.encoders.efficientnet import BottleneckStage, EfficientNetEncoder
 from coterie.models.omni.encoders.whisper import WhisperEncoder
@@ -50,8 +50,11 @@ def encoders() -> tuple[Encoder, ...]:
     )
 
 
-def omni_processor() -> OmniProcessor:
-    """Pictures of 28 x 28 and sounds of at most 1 s."""
+def omni_processor(kinds: Sequence[Encoder] = ()) -> OmniProcessor:
+    """Pictures of 28 x 28 and sounds of at most 1 s; a placeholder for each modality."""
+    kinds = tuple(kinds) or encoders()
+    more = sorted({kind.modality for kind in kinds} - {"image", "audio"})
+    names = ("image", "audio", *more)
     return OmniProcessor(
         BitImageProcessorPil(size={"height": 28, "width": 28}, do_center_crop=False),
         WhisperFeatureExtractor(feature_size=8, chunk_length=1),
@@ -60,12 +63,13 @@ def omni_processor() -> OmniProcessor:
             "<|im_start|>",
             "<|im_end|>",
             "<audio>",
-            names={"image_token": "<image>", "audio_token": "<audio>"},
+            *(f"<{name}>" for name in more),
+            names={f"{name}_token": f"<{name}>" for name in names},
         ),
         chat_template=files("coterie.models.omni")
         .joinpath("chat_template.jinja")
         .read_text("utf-8"),
-        encoders=[serialization.dump(encoder) for encoder in encoders()],
+        encoders=[serialization.dump(kind) for kind in kinds],
     )
 
 
@@ -80,8 +84,7 @@ def omni_model(
             **(TEXT | dict(text or {})),
         ),
         encoders=processor.encoders,
-        image_token_id=processor.image_token_id,
-        audio_token_id=processor.audio_token_id,
+        **{f"{name}_token_id": token for name, token in processor.get_placeholder_ids().items()},
         **options,
     )
     return seeded(lambda: OmniForConditionalGeneration(config))

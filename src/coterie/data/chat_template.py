@@ -49,6 +49,13 @@ def writes_image_itself(processor: Any) -> bool:
     return "num_query_tokens" in inspect.signature(type(processor).__init__).parameters
 
 
+def reads_video(processor: Any) -> bool:
+    """Return whether a processor has one for videos, or the keyword of an omni model's."""
+    if getattr(processor, "video_processor", None) is not None:
+        return True
+    return find_media_modalities()["video"].values in processor.model_input_names
+
+
 def apply_template(processor: Any, chats: Sequence[Chat]) -> Mapping[str, Any]:
     """Tokenize the chats of a batch, of `to_chat_messages`, in one call, padded, as tensors.
 
@@ -67,7 +74,7 @@ def apply_template(processor: Any, chats: Sequence[Chat]) -> Mapping[str, Any]:
     settings: dict[str, Any] = {"padding": True}
     kinds = {part["type"] for chat in chats for message in chat for part in message["content"]}
     if "video" in kinds:
-        if getattr(processor, "video_processor", None) is None:
+        if not reads_video(processor):
             raise ValueError(
                 f"a sample has a video, and a {type(processor).__name__} reads none: take a base "
                 "that does, or give some of the frames as images"

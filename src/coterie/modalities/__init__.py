@@ -1,1 +1,5 @@
-"""Modalities of tokens and of the columns of a data set, one a file."""
+"""Modalities of tokens and of the columns of a data set, one a file; encoders and connectors."""
+
+from coterie.public_names import export_classes
+
+__getattr__, __dir__ = export_classes(__name__)

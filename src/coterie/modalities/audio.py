@@ -33,6 +33,7 @@ class Audio(MediaModality):
     )  # fmt: skip
     max_bytes: ClassVar = 2**29
     """512 MiB: more than MAX_DURATION_S of stereo at 48 kHz in 16 bits, uncompressed."""
+    lengths: ClassVar = "feature_lengths"
     order: ClassVar = 3
 
     def decode(self, content: bytes) -> Float32[np.ndarray, " time"]:

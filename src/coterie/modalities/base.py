@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any, ClassVar
 
+import numpy as np
+
 from coterie import modalities
 from coterie.annotations import format_suggestions
 from coterie.serialization import find_kinds
@@ -37,12 +39,31 @@ class MediaModality(Modality):
         aliases: other names of its parts in chat messages, such as OpenAI's "image_url".
         frames: the modality of its frames, if a list of those may be given in place of a file.
         column: the column of a row that names an item; several are in `column` + "s".
+        inputs: in the omni model, the first is the values of items, the second their cached
+            features, `name`_features unless given.
+        lengths: the omni model's keyword of the length of each item, where items differ in it.
     """
 
     suffixes: ClassVar[tuple[str, ...]]
     max_bytes: ClassVar[int] = 2**28
     aliases: ClassVar[tuple[str, ...]] = ()
     frames: ClassVar[str | None] = None
+    lengths: ClassVar[str | None] = None
+
+    @property
+    def values(self) -> str:
+        """The keyword of the omni model's forward that has the values of items."""
+        return self.inputs[0]
+
+    @property
+    def features(self) -> str:
+        """The keyword of the omni model's forward that has cached features of items instead."""
+        return self.inputs[1] if len(self.inputs) > 1 else f"{self.name}_features"
+
+    @property
+    def keywords(self) -> tuple[str, ...]:
+        """All keywords of the omni model's forward that carry it."""
+        return (self.values, self.features, *([self.lengths] if self.lengths else []))
 
     @property
     def column(self) -> str:
@@ -65,6 +86,11 @@ class MediaModality(Modality):
     def join_frames(self, frames: Sequence[Any]) -> Any:
         """Return the item of decoded frames. Raises ValueError if they do not fit together."""
         raise ValueError(f"a {self.name} is no list of frames: give one file")
+
+    def serialize(self, item: Any) -> bytes:
+        """Return bytes that differ for items that differ, as a cache needs them."""
+        array = np.ascontiguousarray(item)
+        return f"{array.shape} {array.dtype}".encode() + array.tobytes()
 
     def shrink(self, item: Any, max_pixels: int) -> Any:
         """Return a decoded item with at most so many pixels, if it has pixels."""

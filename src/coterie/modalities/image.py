@@ -42,10 +42,16 @@ class Image(MediaModality):
     )  # fmt: skip
     max_bytes: ClassVar = 2**28
     """256 MiB: of MAX_PIXELS, uncompressed, in RGBA."""
+    lengths: ClassVar = "image_tiles"
+    """Absent where every picture is one tile."""
     order: ClassVar = 1
 
     def decode(self, content: bytes) -> Any:
         return decode_image(content)
+
+    def serialize(self, item: Any) -> bytes:
+        palette = item.getpalette() if item.mode == "P" else None
+        return f"{item.mode} {item.size} {palette}".encode() + item.tobytes()
 
     def shrink(self, item: Any, max_pixels: int) -> Any:
         """Return a PIL image with at most so many pixels, its aspect ratio kept to rounding."""

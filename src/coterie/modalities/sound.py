@@ -22,6 +22,7 @@ class Sound(MediaModality):
     suffixes: ClassVar = ()
     max_bytes: ClassVar = 2**29
     """512 MiB, as for audio."""
+    lengths: ClassVar = "sound_lengths"
     order: ClassVar = 4
 
     def decode(self, content: bytes) -> Float32[np.ndarray, " time"]:

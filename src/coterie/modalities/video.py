@@ -20,13 +20,14 @@ class Video(MediaModality):
     """Frames in the image tower, with their own placeholder token in the text."""
 
     name: ClassVar = "video"
-    inputs: ClassVar = ("pixel_values_videos",)
-    towers: ClassVar = ("vision", "connector")
+    inputs: ClassVar = ("pixel_values_videos", "video_features")
+    towers: ClassVar = ("vision", "connector", "video")
     aliases: ClassVar = ("video_url", "input_video")
     suffixes: ClassVar = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg")
     max_bytes: ClassVar = 2**29
     """512 MiB: the file is read as a whole."""
     frames: ClassVar = "image"
+    lengths: ClassVar = "video_lengths"
     order: ClassVar = 2
 
     def decode(self, content: bytes) -> UInt8[np.ndarray, "frames height breadth 3"]:
@@ -54,10 +55,13 @@ class Video(MediaModality):
         if item.shape[1] * item.shape[2] <= max_pixels:
             return item
         image = get_media_modality("image")
-        return np.stack([np.asarray(image.shrink(_to_image(frame), max_pixels)) for frame in item])
+        return np.stack(
+            [np.asarray(image.shrink(convert_to_image(frame), max_pixels)) for frame in item]
+        )
 
 
-def _to_image(pixels: UInt8[np.ndarray, "height breadth 3"]) -> Any:
+def convert_to_image(pixels: UInt8[np.ndarray, "height breadth 3"]) -> Any:
+    """Convert a frame to a PIL image."""
     from PIL import Image
 
     return Image.fromarray(pixels)

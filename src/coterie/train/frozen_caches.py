@@ -43,7 +43,7 @@ def cache_encoder_features(model: nn.Module, processor: Any) -> None:
 def has_tower_mixtures(model: nn.Module) -> bool:
     """Return whether any mixture is in an encoder."""
     return any(
-        site.layer_site.tower in ("vision", "audio")
+        site.layer_site.tower not in ("text", "connector")
         for module in model.modules()
         if isinstance(module, CoterieLayer)
         for site in module.coterie_site.values()

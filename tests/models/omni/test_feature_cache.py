@@ -6,6 +6,7 @@ import os
 import pytest
 import torch
 
+from coterie.models.omni.encoders.image import compute_pixels
 from coterie.models.omni.feature_cache import FeatureCache
 from tests.tinies.base import pictures
 from tests.tinies.omni import omni_model, omni_processor, waves
@@ -35,11 +36,11 @@ def counted(cache, monkeypatch):
 def test_each_item_is_encoded_once_in_batches(parts, monkeypatch) -> None:
     processor, model, cache = parts
     calls = counted(cache, monkeypatch)
-    first = cache.get_image_features([*PICTURES, PICTURES[0]], processor)
+    first = cache.get_features("image", [*PICTURES, PICTURES[0]], processor)[0]
     assert calls == [2, 1] and first.dtype == torch.float16
-    assert torch.equal(cache.get_image_features([*PICTURES, PICTURES[0]], processor), first)
+    assert torch.equal(cache.get_features("image", [*PICTURES, PICTURES[0]], processor)[0], first)
     assert calls == [2, 1]
-    pixels = processor.make_pixel_values(PICTURES)
+    pixels = compute_pixels(PICTURES, processor, {})
     wanted = model.model.encode("image", pixels, torch.zeros(3, dtype=torch.long))
     torch.testing.assert_close(first[:3].float(), wanted, atol=1e-3, rtol=1e-3)
 
@@ -48,33 +49,33 @@ def test_sounds_of_several_lengths(parts, monkeypatch) -> None:
     processor, _, cache = parts
     calls = counted(cache, monkeypatch)
     sounds = waves(0.2, 0.6)
-    found = cache.get_audio_features(sounds, processor)
+    found = cache.get_features("audio", sounds, processor)[0]
     assert found.shape == (2, 8, 32) and found[0, 4:].eq(0).all()  # 32 and 64 frames
     assert torch.equal(
-        cache.get_audio_features(sounds[:1], processor), found[:1, :4]
+        cache.get_features("audio", sounds[:1], processor)[0], found[:1, :4]
     ) and calls == [2]
 
 
 def test_other_weights_or_settings_have_other_files(parts, tmp_path, monkeypatch) -> None:
     processor, model, cache = parts
-    cache.get_image_features(PICTURES[:1], processor)
+    cache.get_features("image", PICTURES[:1], processor)[0]
     model.model.vision_tower.embeddings.cls_token.data += 1
     other = FeatureCache(model, tmp_path)
     assert other.folder != cache.folder
     calls = counted(cache, monkeypatch)
     processor.image_processor.do_normalize = False
-    cache.get_image_features(PICTURES[:1], processor)
+    cache.get_features("image", PICTURES[:1], processor)[0]
     assert calls == [1]
 
 
 def test_damaged_files_are_computed_again(parts, monkeypatch) -> None:
     processor, _, cache = parts
-    first = cache.get_image_features(PICTURES[:1], processor)
+    first = cache.get_features("image", PICTURES[:1], processor)[0]
     (path,) = cache.folder.rglob("*.safetensors")
     calls = counted(cache, monkeypatch)
     for content in (b"", path.read_bytes()[:-10]):
         path.write_bytes(content)
-        assert torch.equal(cache.get_image_features(PICTURES[:1], processor), first)
+        assert torch.equal(cache.get_features("image", PICTURES[:1], processor)[0], first)
     assert calls == [1, 1]
 
 
@@ -86,7 +87,7 @@ def test_an_interrupted_write_leaves_nothing(parts, monkeypatch) -> None:
 
     monkeypatch.setattr(os, "replace", killed)
     with pytest.raises(KeyboardInterrupt):
-        cache.get_image_features(PICTURES[:1], processor)
+        cache.get_features("image", PICTURES[:1], processor)[0]
     assert not [path for path in cache.folder.rglob("*") if path.is_file()]
 
 
@@ -95,7 +96,7 @@ def test_trained_encoders_are_refused(parts, tmp_path) -> None:
     model.model.audio_tower.requires_grad_(True)
     for call in (
         lambda: FeatureCache(model, tmp_path),
-        lambda: cache.get_image_features([], processor),
+        lambda: cache.get_features("image", [], processor),
     ):
         with pytest.raises(ValueError, match="'audio' is being trained, so its features cannot"):
             call()
@@ -105,7 +106,7 @@ def test_what_float16_cannot_hold_is_refused(parts, monkeypatch) -> None:
     processor, _, cache = parts
     monkeypatch.setattr(cache.model, "encode", lambda *_: torch.full((1, 5, 64), 1e5))
     with pytest.raises(ValueError, match="image are beyond what float16 holds"):
-        cache.get_image_features(PICTURES[:1], processor)
+        cache.get_features("image", PICTURES[:1], processor)[0]
 
 
 def test_copies_share_the_cache(parts) -> None:

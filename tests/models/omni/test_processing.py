@@ -1,12 +1,10 @@
-"""Chat messages to tensors, with and without a cache; sounds are padded to their own next token."""
+"""Chat messages to tensors, with and without a cache."""
 
-import numpy as np
 import pytest
 import torch
-from transformers import AutoProcessor, WhisperFeatureExtractor
+from transformers import AutoProcessor
 
 from coterie.models.omni import FeatureCache, OmniProcessor
-from coterie.models.omni.processing import compute_spectrograms, count_mel_frames
 from tests.tinies.base import pictures
 from tests.tinies.omni import omni_model, omni_processor, waves
 
@@ -20,7 +18,6 @@ USER = {
     ],
 }
 ANSWER = {"role": "assistant", "content": [{"type": "text", "text": "it is."}]}
-EXTRACTOR = WhisperFeatureExtractor(feature_size=8, chunk_length=1)
 SYSTEM = {"role": "system", "content": "Be brief."}
 
 
@@ -87,36 +84,4 @@ def test_saved_and_loaded(tmp_path) -> None:
 
 def test_another_rate_is_refused() -> None:
     with pytest.raises(ValueError, match="sampling_rate = 8000: sounds must have 16000 samples"):
-        omni_processor()._process_audio([WAVE], sampling_rate=8000)
-
-
-def test_frames() -> None:
-    # 160 samples a frame, 16 frames a step; 16000 samples, the most, are 100 frames.
-    counts = (1, 2560, 2561, 15000, 16000)
-    assert [count_mel_frames(np.zeros(n), EXTRACTOR) for n in counts] == [16, 16, 32, 96, 100]
-
-
-def test_a_neighbour_changes_nothing() -> None:
-    short, long = waves(0.3, 0.9)
-    both, lengths = compute_spectrograms([short, long], EXTRACTOR)
-    alone, _ = compute_spectrograms([short], EXTRACTOR)
-    assert both.shape == (2, 8, 96) and lengths.tolist() == [32, 96]
-    assert torch.equal(both[:1, :, :32], alone)
-    assert both[0, :, 32:].eq(0).all()
-
-
-def test_a_whole_window_is_whisper_s() -> None:
-    (wave,) = waves(1.0)
-    wanted = EXTRACTOR(wave, sampling_rate=16000, return_tensors="pt")["input_features"]
-    assert torch.equal(compute_spectrograms([wave], EXTRACTOR)[0], wanted)
-
-
-def test_what_is_no_sound_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"shape \(2, 5\): pass one row of samples, mono"):
-        count_mel_frames(np.zeros((2, 5)), EXTRACTOR)
-    with pytest.raises(ValueError, match=r"shape \(0,\)"):
-        count_mel_frames(np.zeros(0), EXTRACTOR)
-    with pytest.raises(ValueError, match=r"not finite: repair"):
-        count_mel_frames(np.array([0.0, np.nan]), EXTRACTOR)
-    with pytest.raises(ValueError, match=r"is 1\.5 s long; at most 1 s are allowed: cut it"):
-        count_mel_frames(np.zeros(24000), EXTRACTOR)
+        omni_processor()(text=["<audio>"], audio=[WAVE], sampling_rate=8000)

@@ -9,7 +9,9 @@ from torch import Tensor
 from transformers import AutoConfig, PreTrainedConfig
 from transformers.configuration_utils import SubConfigSpec
 
-from coterie.models.omni.encoders.base import Lengths, parse_encoders, select_modality
+from coterie.modalities.base import MediaModality, find_media_modalities
+from coterie.modalities.encoder import Lengths
+from coterie.models.omni.encoders.base import parse_encoders, select_modality
 
 
 @no_type_check  # jaxtyping would reject the extra keyword arguments that transformers passes
@@ -20,7 +22,8 @@ class OmniConfig(PreTrainedConfig):
         text_config: configuration of the language model: a decoder with a linear head.
         encoders: `coterie.serialization.dump` of each encoder, in the order of their tokens.
         image_token_id: the placeholder of every token of an image.
-        audio_token_id: the placeholder of every token of an audio item.
+        audio_token_id: the placeholder of every token of an audio item. Those of other modalities
+            are `sound_token_id`, `video_token_id` and so on.
         logits_in_training: whether a training forward pass with labels returns all logits; if not,
             logits are computed at labelled positions only and not returned.
     """
@@ -43,24 +46,29 @@ class OmniConfig(PreTrainedConfig):
         self.tie_word_embeddings = bool(self.text_config.tie_word_embeddings)
 
     def get_placeholder_id(self, modality: str) -> int | None:
-        """Return the placeholder token id of a modality, "image" or "audio"."""
-        return getattr(self, f"{modality}_token_id")
+        """Return the placeholder token id of a modality; None if the model has none for it."""
+        return getattr(self, f"{modality}_token_id", None)
 
     def find_media_owners(
         self, modality: str, input_ids: Int[Tensor, "batch seq"], lengths: Lengths
     ) -> Int[Tensor, " rows"]:
-        """Return the sample that owns each image or audio item: the one that has its last token.
+        """Return the sample that owns each item of a modality: the one that has its last token.
 
-        `lengths` are the mel frames of each audio item; zeros for images.
+        `lengths` are those of the items; zeros where they have none.
         """
         encoders = select_modality(parse_encoders(self.encoders), modality)
         lengths = lengths.to(input_ids.device)
-        last = torch.stack([each.count_tokens(lengths) for each in encoders]).sum(0).cumsum(0)
+        last = torch.stack([each.count_embeddings(lengths) for each in encoders]).sum(0).cumsum(0)
         ends = (input_ids == self.get_placeholder_id(modality)).sum(1).cumsum(0)
         return torch.searchsorted(ends, last)
 
 
-def get_lengths(modality: str, inputs: Mapping[str, Any], count: int) -> Lengths:
-    """Return the mel frames of each audio item among a forward's arguments; zeros for images."""
-    lengths = inputs.get("feature_lengths") if modality == "audio" else None
+def list_media_inputs() -> tuple[str, ...]:
+    """List the forward's arguments that carry media, of all modalities."""
+    return tuple(name for each in find_media_modalities().values() for name in each.keywords)
+
+
+def get_lengths(modality: MediaModality, inputs: Mapping[str, Any], count: int) -> Lengths:
+    """Return the length of each item among a forward's arguments; zeros if they have none."""
+    lengths = inputs.get(modality.lengths) if modality.lengths else None
     return torch.zeros(count, dtype=torch.long) if lengths is None else lengths

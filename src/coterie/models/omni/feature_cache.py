@@ -1,19 +1,22 @@
 """`FeatureCache`: features of frozen encoders on disk, so that each item is encoded once."""
 
-from collections.abc import Callable
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from coterie import serialization
+from coterie.modalities.base import get_media_modality
+from coterie.modalities.connector import Features
+from coterie.modalities.encoder import Encoder, Lengths
 from coterie.models.omni import files
-from coterie.models.omni.encoders.base import Features, join_items, select_modality, split_items
+from coterie.models.omni.encoders.base import join_items, select_modality, split_items
 from coterie.models.omni.modeling import OmniModel, is_trainable
 
-Prepare = Callable[[list[Any]], tuple[Tensor, Tensor]]
-"""Function from images or audio to the encoders' input and its lengths."""
+LENGTH = "0"
+"""The name of an item's length among its features, which no encoder can have."""
 
 
 class FeatureCache:
@@ -41,39 +44,28 @@ class FeatureCache:
     def __deepcopy__(self, memo: dict[int, Any]) -> "FeatureCache":
         return self  # a processor deep-copies itself to be printed or saved
 
-    def get_image_features(self, pictures: list[Any], processor: Any) -> Features:
-        """Return features of PIL images."""
-        settings = repr(sorted(processor.image_processor.to_dict().items(), key=str)).encode()
-        keys = [
-            files.compute_digest(settings, f"{each.mode} {each.size}".encode(), each.tobytes())
-            for each in pictures
-        ]
-
-        def prepare(chosen: list[Any]) -> tuple[Tensor, Tensor]:
-            return processor.make_pixel_values(chosen), torch.zeros(len(chosen), dtype=torch.long)
-
-        return self.get_features("image", pictures, keys, prepare)
-
-    def get_audio_features(self, waves: list[Any], processor: Any) -> Features:
-        """Return features of audio, float32 samples at 16 kHz."""
-        settings = repr(processor.feature_extractor.hop_length).encode()
-        keys = [files.compute_digest(settings, wave.tobytes()) for wave in waves]
-        return self.get_features("audio", waves, keys, processor.make_log_mels)
-
     @torch.no_grad()
     def get_features(
-        self, modality: str, items: list[Any], keys: list[str], prepare: Prepare
-    ) -> Features:
-        """Return features of the items with these keys, computing those that are not stored."""
+        self,
+        modality: str,
+        items: list[Any],
+        processor: Any,
+        options: Mapping[str, Any] = MappingProxyType({}),
+    ) -> tuple[Features, Lengths]:
+        """Return features of decoded items, computing those that are not stored, and their lengths.
+
+        `options` are those of the processor's call for the modality.
+        """
         self.check_frozen()
         device = self.model.device
         encoders = select_modality(self.model.encoders, modality)
-        names = {encoder.name for encoder in encoders}
+        wanted = {*(encoder.name for encoder in encoders), LENGTH}
+        keys = compute_keys(modality, items, encoders[0], processor, options)
         found = {key: files.read(self.folder, key) or {} for key in keys}
-        missing = [keys.index(key) for key, stored in found.items() if stored.keys() != names]
+        missing = [keys.index(key) for key, stored in found.items() if stored.keys() != wanted]
         for start in range(0, len(missing), self.batch_size):
             chosen = missing[start : start + self.batch_size]
-            values, lengths = prepare([items[index] for index in chosen])
+            values, lengths = encoders[0].prepare([items[i] for i in chosen], processor, options)
             encoded = self.model.encode(modality, values.to(device), lengths.to(device))
             features = encoded.cpu().half()
             if not features.isfinite().all():
@@ -82,10 +74,11 @@ class FeatureCache:
                     "without a cache"
                 )
             computed = split_items(features, lengths, encoders)
-            for key, tensors in zip([keys[index] for index in chosen], computed, strict=True):
-                files.write(self.folder, key, tensors)
-                found[key] = tensors
-        return join_items([found[key] for key in keys], encoders)
+            for index, tensors, length in zip(chosen, computed, lengths, strict=True):
+                found[keys[index]] = tensors | {LENGTH: length}
+                files.write(self.folder, keys[index], found[keys[index]])
+        stored = [found[key] for key in keys]
+        return join_items(stored, encoders), torch.stack([each[LENGTH] for each in stored])
 
     def check_frozen(self) -> None:
         """Raise ValueError if an encoder is being trained: its features would become stale."""
@@ -95,6 +88,19 @@ class FeatureCache:
                     f"the encoder {encoder.name!r} is being trained, so its features cannot be "
                     "kept: set processor.feature_cache = None, or freeze it"
                 )
+
+
+def compute_keys(
+    modality: str,
+    items: Sequence[Any],
+    encoder: Encoder,
+    processor: Any,
+    options: Mapping[str, Any],
+) -> list[str]:
+    """Compute the names of the files of items: of what they are, and how they are prepared."""
+    serialize = get_media_modality(modality).serialize
+    settings = f"{encoder.describe_preparation(processor)} {sorted(options.items(), key=str)}"
+    return [files.compute_digest(settings.encode(), serialize(each)) for each in items]
 
 
 def compute_fingerprint(model: OmniModel) -> str:

@@ -13,10 +13,11 @@ from peft.tuners.tuners_utils import BaseTunerLayer
 from torch import Tensor, nn
 
 from coterie.cache_argument import CACHE_NAMES
+from coterie.modalities.base import find_media_modalities
 from coterie.models.omni import files
 from coterie.models.omni.configuration import get_lengths
 from coterie.models.omni.encoders.base import join_items, select_modality, split_items
-from coterie.models.omni.modeling import MEDIA_INPUTS, OmniModel, is_trainable
+from coterie.models.omni.modeling import OmniModel, is_trainable
 
 FAMILIES = ("llama",)
 """Supported language models: causal, with a sequential list of layers."""
@@ -131,7 +132,8 @@ class HiddenStateCache:
             return False
         if mask.device.type != "cpu":
             return False
-        if given & {"pixel_values", "input_features", "position_ids", *CACHE_NAMES}:
+        values = {each.values for each in find_media_modalities().values()}
+        if given & {*values, "position_ids", *CACHE_NAMES}:
             return False
         return bool((mask[:, :-1] >= mask[:, 1:]).all())
 
@@ -139,20 +141,20 @@ class HiddenStateCache:
         """Return the model's keyword arguments for each sample, without padding."""
         ids, rows = self.batch["input_ids"], self.batch["attention_mask"].sum(1).tolist()
         samples = [{"input_ids": ids[row : row + 1, :size]} for row, size in enumerate(rows)]
-        for modality in MEDIA_INPUTS:
-            features = self.batch.get(f"{modality}_features")
+        for name, modality in find_media_modalities().items():
+            features = self.batch.get(modality.features)
             if features is None:
                 continue
-            encoders = select_modality(self.model.encoders, modality)
+            encoders = select_modality(self.model.encoders, name)
             lengths = get_lengths(modality, self.batch, len(features)).cpu()
-            owners = self.model.config.find_media_owners(modality, ids, lengths)
+            owners = self.model.config.find_media_owners(name, ids, lengths)
             items = split_items(features, lengths, encoders)
             for row, sample in enumerate(samples):
                 if own := (owners == row).nonzero().flatten().tolist():
                     own_items = [items[index] for index in own]
-                    sample[f"{modality}_features"] = join_items(own_items, encoders)
-                    if modality == "audio":
-                        sample["feature_lengths"] = lengths[own]
+                    sample[modality.features] = join_items(own_items, encoders)
+                    if modality.lengths in self.batch:
+                        sample[modality.lengths] = lengths[own]
         return samples
 
     def get_hidden_states(self) -> list[Float[Tensor, "seq width"]]:

@@ -10,39 +10,15 @@ from transformers import AutoModel, PreTrainedModel
 from transformers.modeling_outputs import BaseModelOutputWithPast
 
 from coterie.cache_argument import CACHE_NAMES, find_cache
-from coterie.models.omni.configuration import OmniConfig, get_lengths
-from coterie.models.omni.encoders.base import (
-    Encoder,
-    Features,
-    Lengths,
-    Rows,
-    pack,
-    parse_encoders,
-    select_modality,
-    unpack,
-)
+from coterie.modalities.base import MediaModality, find_media_modalities
+from coterie.modalities.connector import Connector, Features
+from coterie.modalities.encoder import Encoder, Lengths, Rows
+from coterie.models.omni.configuration import OmniConfig, get_lengths, list_media_inputs
+from coterie.models.omni.connectors.mlp import MlpConnector
+from coterie.models.omni.encoders.base import pack, parse_encoders, select_modality, unpack
 
-MEDIA_INPUTS = {
-    "image": ("pixel_values", "image_features"),
-    "audio": ("input_features", "audio_features", "feature_lengths"),
-}
-"""Modality -> arguments of the forward: values, or features instead; for audio also lengths."""
 MediaInputs = Mapping[str, Tensor | None]
-"""Argument of the forward -> its value; others than those of `MEDIA_INPUTS` are ignored."""
-
-
-class Connector(nn.Sequential):
-    """The projection of an encoder's tokens: LayerNorm, linear map, GELU, linear map.
-
-    The norm is needed because encoder outputs have very different scales.
-    """
-
-    def __init__(self, width: int, hidden: int, out: int):
-        super().__init__()
-        self.norm = nn.LayerNorm(width)
-        self.linear_1 = nn.Linear(width, hidden)
-        self.act = nn.GELU()
-        self.linear_2 = nn.Linear(hidden, out)
+"""Argument of the forward -> its value; others than those of modalities are ignored."""
 
 
 class OmniPreTrainedModel(PreTrainedModel):
@@ -66,11 +42,11 @@ class OmniPreTrainedModel(PreTrainedModel):
 
 
 class OmniModel(OmniPreTrainedModel):
-    """An omni model: image and audio tokens replace the placeholders in the text.
+    """An omni model: the tokens of images, audio and so on replace placeholders in the text.
 
-    The towers are frozen initially, because features of frozen towers can be cached;
-    `model.vision_tower.requires_grad_(True)` unfreezes one. Frozen towers stay in eval mode and
-    run without gradients.
+    Its modalities are those of its encoders. The towers are frozen initially, because features of
+    frozen towers can be cached; `model.vision_tower.requires_grad_(True)` unfreezes one. Frozen
+    towers stay in eval mode and run without gradients.
     """
 
     def __init__(self, config: OmniConfig):
@@ -78,11 +54,13 @@ class OmniModel(OmniPreTrainedModel):
         self.encoders = parse_encoders(config.encoders)
         self.language_model = AutoModel.from_config(config.text_config, trust_remote_code=False)
         width = config.text_config.hidden_size
-        for encoder in self.encoders:
-            self.add_module(f"{encoder.name}_tower", encoder.build_tower())
+        for name, encoder in {each.tower_owner.name: each for each in self.encoders}.items():
+            self.add_module(f"{name}_tower", encoder.build_tower())
+        owners = {each.connector_owner.name: each.connector_owner for each in self.encoders}
         self.connectors = nn.ModuleDict(
-            {each.name: Connector(each.width, each.hidden, width) for each in self.encoders}
-        )
+            {name: get_connector(each).build(each.width, each.hidden, width)
+             for name, each in owners.items()}
+        )  # fmt: skip
         self.freeze_encoders()
         self.post_init()
 
@@ -93,7 +71,11 @@ class OmniModel(OmniPreTrainedModel):
 
     def get_tower(self, encoder: Encoder) -> nn.Module:
         """Return the encoder's network."""
-        return self.get_submodule(f"{encoder.name}_tower")
+        return self.get_submodule(f"{encoder.tower_owner.name}_tower")
+
+    def get_connector(self, encoder: Encoder) -> nn.Module:
+        """Return the network of the encoder's connector."""
+        return self.connectors[encoder.connector_owner.name]
 
     def train(self, mode: bool = True) -> "OmniModel":
         super().train(mode)
@@ -115,16 +97,21 @@ class OmniModel(OmniPreTrainedModel):
         self, modality: str, features: Features, lengths: Lengths, dtype: torch.dtype
     ) -> Float[Tensor, "tokens out"]:
         """Project features to the embeddings that replace the modality's placeholders, in order."""
-        parts = list(unpack(features, lengths, select_modality(self.encoders, modality)))
-        rows = [self.connectors[encoder.name](part.to(dtype)) for encoder, part, _ in parts]
-        return torch.cat(rows, 1)[torch.cat([own for *_, own in parts], 1)]
+        found, kept = [], []
+        encoders = select_modality(self.encoders, modality)
+        for encoder, part, own in unpack(features, lengths, encoders):
+            connector = get_connector(encoder.connector_owner)
+            found.append(connector.project(self.get_connector(encoder), part.to(dtype), own))
+            positions = torch.arange(found[-1].shape[1], device=found[-1].device)
+            kept.append(positions < encoder.count_embeddings(lengths)[:, None])
+        return torch.cat(found, 1)[torch.cat(kept, 1)]
 
     def keep_in_graph(self, modality: str, embeds: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
         """Add unused encoders and connectors to the graph of `embeds`, as DDP requires."""
         if not torch.is_grad_enabled():
             return embeds
         encoders = select_modality(self.encoders, modality)
-        parts = [(self.connectors[each.name], self.get_tower(each)) for each in encoders]
+        parts = [(self.get_connector(each), self.get_tower(each)) for each in encoders]
         weights = [weight for pair in parts for part in pair for weight in part.parameters()]
         zeros = [0 * each.sum().to(embeds.dtype) for each in weights if each.requires_grad]
         return embeds + sum(zeros, embeds.new_zeros(()))
@@ -138,24 +125,34 @@ class OmniModel(OmniPreTrainedModel):
         only in a `prefill`.
         """
         embeds = self.get_input_embeddings()(input_ids)
-        for modality, names in MEDIA_INPUTS.items():
-            values, features = inputs.get(names[0]), inputs.get(names[1])
+        for name, modality in find_media_modalities().items():
+            values, features = inputs.get(modality.values), inputs.get(modality.features)
             items = values if features is None else features
-            token = self.config.get_placeholder_id(modality)
+            token = self.config.get_placeholder_id(name)
             if items is None or features is not None:
-                embeds = self.keep_in_graph(modality, embeds)
+                embeds = self.keep_in_graph(name, embeds)
             if items is None:
                 if prefill and token is not None:
-                    self.check_placeholders(modality, int((input_ids == token).sum()), 0)
+                    self.check_placeholders(name, int((input_ids == token).sum()), 0)
                 continue
+            self.check_modality(modality)
             lengths = get_lengths(modality, inputs, len(items)).to(embeds.device)
             if features is None:
-                features = self.encode(modality, items, lengths)
-            rows = self.project(modality, features.to(embeds.device), lengths, embeds.dtype)
+                features = self.encode(name, items, lengths)
+            rows = self.project(name, features.to(embeds.device), lengths, embeds.dtype)
             places = input_ids == token
-            self.check_placeholders(modality, int(places.sum()), len(rows))
+            self.check_placeholders(name, int(places.sum()), len(rows))
             embeds = embeds.masked_scatter(places[..., None], rows.to(embeds.dtype))
         return embeds
+
+    def check_modality(self, modality: MediaModality) -> None:
+        """Raise ValueError unless the model has an encoder of a modality that it is passed."""
+        if not select_modality(self.encoders, modality.name):
+            known = ", ".join(dict.fromkeys(each.modality for each in self.encoders)) or "none"
+            raise ValueError(
+                f"{modality.values} are passed, and the model has no encoder of {modality.name} "
+                f"(it has {known}): leave them out, or add one to the configuration's encoders"
+            )
 
     def check_placeholders(self, modality: str, asked: int, given: int) -> None:
         """Raise ValueError unless the text has one placeholder per media token."""
@@ -168,13 +165,13 @@ class OmniModel(OmniPreTrainedModel):
     def forward(
         self, input_ids: Tensor | None = None, *, inputs_embeds: Tensor | None = None, **kwargs: Any
     ) -> BaseModelOutputWithPast:
-        """Run the language model, which takes the other arguments apart from `MEDIA_INPUTS`.
+        """Run the language model, which takes the other arguments apart from media.
 
         See `OmniForConditionalGeneration.forward`.
         """
         if (input_ids is None) == (inputs_embeds is None):
             raise ValueError("pass input_ids or inputs_embeds, one of them")
-        media = {name: kwargs.pop(name, None) for names in MEDIA_INPUTS.values() for name in names}
+        media = {name: kwargs.pop(name, None) for name in list_media_inputs()}
         if input_ids is not None:
             past = find_cache(kwargs)
             prefill = past is None or past.get_seq_length() == 0
@@ -182,6 +179,11 @@ class OmniModel(OmniPreTrainedModel):
         elif any(part is not None for part in media.values()):
             raise ValueError("images and sounds need input_ids, which say where they go")
         return self.language_model(inputs_embeds=inputs_embeds, **kwargs)
+
+
+def get_connector(encoder: Encoder) -> Connector:
+    """Return the kind of an encoder's connector: an MLP unless it names another."""
+    return encoder.connector or MlpConnector()
 
 
 def is_trainable(module: nn.Module) -> bool:

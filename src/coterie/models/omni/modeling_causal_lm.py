@@ -8,10 +8,9 @@ from transformers import Cache, GenerationMixin
 from transformers.modeling_outputs import CausalLMOutputWithPast
 
 from coterie.cache_argument import CACHE
-from coterie.models.omni.configuration import OmniConfig, get_lengths
-from coterie.models.omni.modeling import MEDIA_INPUTS, OmniModel, OmniPreTrainedModel
-
-ALL_MEDIA_INPUTS = (*MEDIA_INPUTS["image"], *MEDIA_INPUTS["audio"])
+from coterie.modalities.base import find_media_modalities, get_media_modality
+from coterie.models.omni.configuration import OmniConfig, get_lengths, list_media_inputs
+from coterie.models.omni.modeling import OmniModel, OmniPreTrainedModel
 
 
 class OmniForConditionalGeneration(OmniPreTrainedModel, GenerationMixin):
@@ -42,8 +41,6 @@ class OmniForConditionalGeneration(OmniPreTrainedModel, GenerationMixin):
         pixel_values: Tensor | None = None,
         input_features: Tensor | None = None,
         feature_lengths: Tensor | None = None,
-        image_features: Tensor | None = None,
-        audio_features: Tensor | None = None,
         logits_to_keep: int | Tensor = 0,
         cache: Cache | None = None,
         **kwargs: Any,
@@ -56,13 +53,16 @@ class OmniForConditionalGeneration(OmniPreTrainedModel, GenerationMixin):
 
         Args:
             labels: int64 [batch, seq], -100 at positions without loss.
-            pixel_values: float [images, 3, height, breadth], in the order of their placeholders.
+            pixel_values: float [images, 3, height, breadth], in the order of their placeholders;
+                [images, tiles, 3, height, breadth] and `image_tiles` if they are cut into tiles.
             input_features: float [items, bands, frames], log-mel, padded at the end of each item.
             feature_lengths: int64 [items], the number of frames of each.
-            image_features: float [images, tokens, width] of `FeatureCache`, not `pixel_values`.
-            audio_features: likewise for audio, instead of `input_features`.
             logits_to_keep: number of last positions, or an index of positions; 0 means all.
             cache: `past_key_values` by its name since transformers 5.24.
+            kwargs: arguments of the language model and the loss, and the media of the other
+                modalities by the keywords of `MediaModality`, such as `sound_values` and
+                `sound_lengths`; `image_features` [images, tokens, width] of `FeatureCache` stand
+                for `pixel_values`, `audio_features` for `input_features`, and so on.
         """
         outputs = self.model(
             input_ids=input_ids,
@@ -73,10 +73,10 @@ class OmniForConditionalGeneration(OmniPreTrainedModel, GenerationMixin):
             pixel_values=pixel_values,
             input_features=input_features,
             feature_lengths=feature_lengths,
-            image_features=image_features,
-            audio_features=audio_features,
             **kwargs,
         )
+        for name in list_media_inputs():
+            kwargs.pop(name, None)  # the loss does not take them
         hidden, logits, loss = outputs.last_hidden_state, None, None
         if labels is not None and self.training and not self.config.logits_in_training:
             loss = self.compute_loss_at_labels(hidden, labels, **kwargs)
@@ -111,9 +111,15 @@ class OmniForConditionalGeneration(OmniPreTrainedModel, GenerationMixin):
             *args, is_first_iteration=is_first_iteration, **kwargs
         )
         if not is_first_iteration and kwargs.get("use_cache", True):
-            for name in ALL_MEDIA_INPUTS:
+            for name in list_media_inputs():
                 inputs.pop(name, None)
         return inputs
+
+    def _validate_model_kwargs(self, model_kwargs: dict[str, Any]) -> None:
+        """Check the arguments of `generate` apart from media, which no signature lists."""
+        media = set(list_media_inputs())
+        above: Any = super()  # as above
+        above._validate_model_kwargs({k: v for k, v in model_kwargs.items() if k not in media})
 
     def _expand_inputs_for_generation(
         self,
@@ -122,11 +128,11 @@ class OmniForConditionalGeneration(OmniPreTrainedModel, GenerationMixin):
         input_ids: Tensor | None = None,
         **model_kwargs: Any,
     ) -> tuple[Any, dict[str, Any]]:
-        """Repeat samples for beam search with their images and audio."""
-        given = [name for name in ALL_MEDIA_INPUTS if model_kwargs.get(name) is not None]
+        """Repeat samples for beam search with their media."""
+        given = [name for name in list_media_inputs() if model_kwargs.get(name) is not None]
         media = {name: model_kwargs.pop(name) for name in given}
-        for modality, names in MEDIA_INPUTS.items():
-            here = [name for name in names if name in media]
+        for modality, each in find_media_modalities().items():
+            here = [name for name in each.keywords if name in media]
             if here and input_ids is not None:
                 order = self.repeat_media(modality, input_ids, media, expand_size)
                 media.update({name: media[name][order] for name in here})
@@ -140,8 +146,9 @@ class OmniForConditionalGeneration(OmniPreTrainedModel, GenerationMixin):
         self, modality: str, input_ids: Tensor, media: dict[str, Tensor], copies: int
     ) -> Tensor:
         """Return the order of media items after every sample is repeated `copies` times."""
-        count = next(len(media[name]) for name in MEDIA_INPUTS[modality] if name in media)
-        lengths = get_lengths(modality, media, count)
+        each = get_media_modality(modality)
+        count = next(len(media[name]) for name in each.keywords if name in media)
+        lengths = get_lengths(each, media, count)
         owner = self.config.find_media_owners(modality, input_ids, lengths)
         rows = range(len(input_ids))
         return torch.cat([(owner == row).nonzero().flatten().repeat(copies) for row in rows])

@@ -1,22 +1,27 @@
-"""`OmniProcessor`: chat messages with images and audio to an omni model's input tensors."""
+"""`OmniProcessor`: chat messages with images, audio and other media to a model's input tensors."""
 
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast, no_type_check
 
-import numpy as np
 import torch
-from jaxtyping import Float, Int
-from torch import Tensor, nn
-from transformers import ProcessorMixin
+from transformers import BatchFeature, ProcessorMixin, processing_utils
 from transformers.image_utils import make_flat_list_of_images
+from transformers.video_utils import make_batched_videos
 
+from coterie.modalities.base import find_media_modalities, get_media_modality
+from coterie.modalities.encoder import Encoder
 from coterie.models.omni.encoders.base import parse_encoders, select_modality
 
 if TYPE_CHECKING:
     from coterie.models.omni.feature_cache import FeatureCache
 
-Pixels = Float[Tensor, "rows 3 height breadth"]
-Spectrograms = tuple[Float[Tensor, "rows bands frames"], Int[Tensor, " rows"]]
-FRAMES = 16  # frames per token: a pool of 8 states, each of 2 frames (the stride of conv2)
+UNMARKED: str = getattr(processing_utils, "_UNMARKED", "")
+"""What comes before a placeholder that no user typed, if `sanitize_control_tokens` is set."""
+TRANSFORMERS_MEDIA = ("image", "video", "audio")
+"""The modalities that transformers takes out of chat messages."""
+COMMON = ("return_tensors", "padding")
+"""Options of a call that are not a modality's own."""
 
 
 class OmniProcessor(ProcessorMixin):
@@ -25,9 +30,11 @@ class OmniProcessor(ProcessorMixin):
     Images are resized to a square without preserving the aspect ratio, so that nothing is cropped
     and no token encodes borders; audio is padded to its next token, not to 30 s.
 
+    The tokenizer has the placeholder token of each modality, `image_token` and so on.
+
     Attributes:
         feature_cache: a `FeatureCache`, or None. With one, the batch holds `image_features` and
-            `audio_features` instead of `pixel_values` and `input_features`.
+            `audio_features` instead of `pixel_values` and `input_features`, and so on.
         encoders: the same entries as in `OmniConfig.encoders`; they determine the number of tokens
             of an item.
     """
@@ -45,89 +52,177 @@ class OmniProcessor(ProcessorMixin):
     ):
         self.encoders = list(encoders or ())
         self.encoders_by_name = parse_encoders(self.encoders)
-        self.image_token, self.audio_token = tokenizer.image_token, tokenizer.audio_token
-        self.image_token_id = tokenizer.convert_tokens_to_ids(self.image_token)
-        self.audio_token_id = tokenizer.convert_tokens_to_ids(self.audio_token)
+        used = {encoder.modality for encoder in self.encoders_by_name}
+        for name, modality in find_media_modalities().items():
+            token = getattr(tokenizer, modality.token_name, None)
+            if token is not None:
+                setattr(self, modality.token_name, token)
+                setattr(self, f"{name}_token_id", tokenizer.convert_tokens_to_ids(token))
+            elif name in used:
+                raise ValueError(
+                    f"the tokenizer has no {modality.token_name}, and there is an encoder of "
+                    f'{name}: load it with extra_special_tokens={{"{modality.token_name}": ...}}'
+                )
         super().__init__(image_processor, feature_extractor, tokenizer, chat_template=chat_template)
 
+    def get_placeholder_ids(self) -> dict[str, int]:
+        """Return modality -> its placeholder token id, of those that the tokenizer has one for."""
+        ids = {name: getattr(self, f"{name}_token_id", None) for name in find_media_modalities()}
+        return {name: token for name, token in ids.items() if token is not None}
+
     def count_tokens(self, modality: str, length: int = 0) -> int:
-        """Count the placeholders of an image, or of audio of `length` mel frames."""
+        """Count the placeholders of an item of `length`, such as the mel frames of audio."""
         encoders = select_modality(self.encoders_by_name, modality)
-        return sum(encoder.count_tokens(length) for encoder in encoders)
+        return sum(encoder.count_embeddings(length) for encoder in encoders)
 
-    def make_pixel_values(self, pictures: list[Any], **options: Any) -> Pixels:
-        """Compute `pixel_values` of PIL images."""
-        return self.image_processor(pictures, **options | {"return_tensors": "pt"})["pixel_values"]
+    def __call__(
+        self,
+        images: Any = None,
+        text: Any = None,
+        videos: Any = None,
+        audio: Any = None,
+        media: Mapping[str, Sequence[Any]] | None = None,
+        **kwargs: Any,
+    ) -> BatchFeature:
+        """Make the inputs of a batch.
 
-    def make_log_mels(self, waves: list[Any]) -> Spectrograms:
-        """Compute `input_features` and `feature_lengths` of audio."""
-        return compute_spectrograms(waves, self.feature_extractor)
+        Args:
+            images, text, videos, audio: as every processor takes them; items are in the order of
+                their placeholders.
+            media: name -> items of the other modalities, such as {"sound": [float32 [time]]}.
+            kwargs: options of the tokenizer, the image processor and the feature extractor.
+        """
+        images, text, videos, audio = self.prepare_inputs_layout(
+            images=images, text=text, videos=videos, audio=audio, **kwargs
+        )
+        merged = self._merge_kwargs(tokenizer_init_kwargs=self.tokenizer.init_kwargs, **kwargs)
+        given = {
+            "image": images if images is None else make_flat_list_of_images(images),
+            "video": videos if videos is None else make_batched_videos(videos),
+            "audio": audio,
+            **(media or {}),
+        }
+        items = {name: list(cast(Any, each)) for name, each in given.items() if each is not None}
+        data, written = {}, {}
+        for name, own in items.items():
+            more, written[name] = self.process_media(name, own, self.get_options(merged, name))
+            data |= more
+        text_options = dict(merged["text_kwargs"])
+        names = ("return_text_replacement_offsets", "return_mm_token_type_ids")
+        has_offsets, has_types = (text_options.pop(x, merged.get(x, False)) for x in names)
+        encoded: dict[str, Any] = {}
+        if text is not None:
+            self.check_counts(text, items)
+            text, offsets = self.replace_placeholders(text, written)
+            encoded = dict(self.tokenizer(text, **text_options))
+            self._check_special_mm_tokens(text, cast(Any, encoded), modalities=list(items))
+            encoded |= {"text_replacement_offsets": offsets} if has_offsets else {}
+            if has_types:
+                encoded["mm_token_type_ids"] = self.create_mm_token_type_ids(encoded["input_ids"])
+        return BatchFeature({**encoded, **data}, tensor_type=text_options.get("return_tensors"))
 
-    def _process_images(self, images: Any, **kwargs: Any) -> tuple[dict[str, Any], list[str]]:
-        pictures = cast(list[Any], make_flat_list_of_images(images))
-        if self.feature_cache is None:
-            data = {"pixel_values": self.make_pixel_values(pictures, **kwargs)}
-        else:
-            data = {"image_features": self.feature_cache.get_image_features(pictures, self)}
-        return data, [self.image_token * self.count_tokens("image")] * len(pictures)
+    def get_options(self, merged: Mapping[str, Any], modality: str) -> dict[str, Any]:
+        """Return the options of a call that a modality's encoders get."""
+        names = {"image": "images_kwargs", "video": "images_kwargs", "audio": "audio_kwargs"}
+        own = merged.get(names.get(modality, ""), {})
+        return {name: value for name, value in own.items() if name not in COMMON}
 
-    def _process_audio(self, audio: Any, **kwargs: Any) -> tuple[dict[str, Any], list[str]]:
-        wanted = self.feature_extractor.sampling_rate
-        if (rate := kwargs.get("sampling_rate") or wanted) != wanted:
+    def process_media(
+        self, modality: str, items: list[Any], options: Mapping[str, Any]
+    ) -> tuple[dict[str, Any], list[str]]:
+        """Return the forward's arguments for items, and the text of each in place of its token."""
+        encoders = select_modality(self.encoders_by_name, modality)
+        if not encoders:
+            known = ", ".join(dict.fromkeys(each.modality for each in self.encoders_by_name))
             raise ValueError(
-                f"sampling_rate = {rate}: sounds must have {wanted} samples a second; resample "
-                "them first"
+                f"a sample has {modality}, and the model has no encoder of it (it has "
+                f"{known or 'none'}): leave it out, or take a model that has one"
             )
-        waves = [np.asarray(wave, dtype=np.float32) for wave in audio]
-        lengths = [count_mel_frames(wave, self.feature_extractor) for wave in waves]
+        names = get_media_modality(modality)
         if self.feature_cache is None:
-            data = {"input_features": self.make_log_mels(waves)[0]}
+            values, lengths = encoders[0].prepare(items, self, options)
+            data = {names.values: values}
         else:
-            data = {"audio_features": self.feature_cache.get_audio_features(waves, self)}
-        data["feature_lengths"] = torch.tensor(lengths)
-        return data, [self.audio_token * self.count_tokens("audio", length) for length in lengths]
+            values, lengths = self.feature_cache.get_features(modality, items, self, options)
+            data = {names.features: values}
+        if names.lengths and lengths.any():
+            data[names.lengths] = lengths
+        return data, list(self.write_placeholders(modality, encoders, lengths))
+
+    def write_placeholders(
+        self, modality: str, encoders: Sequence[Encoder], lengths: torch.Tensor
+    ) -> Iterator[str]:
+        """Yield the placeholders of each item, those of the encoders in order."""
+        token = getattr(self, get_media_modality(modality).token_name)
+        for length in lengths.tolist():
+            yield "".join(each.write_placeholders(token, length) for each in encoders)
+
+    def check_counts(self, text: Sequence[str], items: Mapping[str, Sequence[Any]]) -> None:
+        """Raise ValueError unless the text has one placeholder for each item."""
+        for name, modality in find_media_modalities().items():
+            token = getattr(self, modality.token_name, None)
+            if token is None:
+                continue
+            found = sum(len(re.findall(UNMARKED + re.escape(token), each)) for each in text)
+            if found != len(items.get(name, ())):
+                raise ValueError(
+                    f"the text has {found} {token}, and {len(items.get(name, ()))} items of {name} "
+                    "are passed: give one placeholder for each"
+                )
+
+    def replace_placeholders(
+        self, text: Sequence[str], written: Mapping[str, list[str]]
+    ) -> tuple[list[str], list[list[dict[str, Any]]]]:
+        """Replace the placeholder of each item by its placeholders and tags.
+
+        Returns the text, and where each replacement is, as transformers has them.
+        """
+        tokens = {getattr(self, f"{name}_token"): name for name in written}
+        pattern = UNMARKED + f"({'|'.join(map(re.escape, tokens))})" if tokens else r"(?!)"
+        left = {name: iter(each) for name, each in written.items()}
+        found, offsets = [], []
+        for sample in text:
+            whole, last, places = "", 0, []
+            for match in re.finditer(pattern, sample):
+                name = tokens[match.group(1)]
+                replacement = next(left[name])
+                whole += sample[last : match.start()]
+                span = (len(whole), len(whole) + len(replacement))
+                places.append(
+                    {"type": name, "span": match.span(), "new_span": span,
+                     "text": match.group(), "replacement": replacement}
+                )  # fmt: skip
+                whole, last = whole + replacement, match.end()
+            found.append(whole + sample[last:])
+            offsets.append(places)
+        return found, offsets
+
+    def _multimodal_inputs_from_conversations(
+        self, conversations: list[Any], *args: Any, **kwargs: Any
+    ) -> tuple[Any, ...]:
+        above: Any = super()
+        *found, more = above._multimodal_inputs_from_conversations(conversations, *args, **kwargs)
+        media: dict[str, list[Any]] = {}
+        for part in list_parts(conversations):
+            kind = part["type"]
+            if kind in find_media_modalities() and kind not in TRANSFORMERS_MEDIA:
+                media.setdefault(kind, []).append(part[kind])
+        return (*found, {**more, "media": media} if media else more)
 
     @property
     def model_input_names(self) -> list[str]:
-        media = ("pixel_values", "input_features", "feature_lengths", "image_features")
-        return [*self.tokenizer.model_input_names, *media, "audio_features"]
+        used = {encoder.modality for encoder in self.encoders_by_name} | {"image", "audio"}
+        media = [
+            keyword
+            for name, modality in find_media_modalities().items()
+            for keyword in modality.keywords
+            if name in used
+        ]
+        return [*self.tokenizer.model_input_names, *media]
 
 
-def count_mel_frames(wave: Any, extractor: Any) -> int:
-    """Count the 10 ms frames of an audio item's spectrogram.
-
-    Samples are padded with silence to a multiple of 160 ms, which is one token, up to the
-    extractor's maximum.
-
-    Raises ValueError unless the audio is one non-empty row of finite samples, and not too long.
-    """
-    if wave.ndim != 1 or wave.size == 0:
-        raise ValueError(
-            f"a sound has the shape {wave.shape}: pass one row of samples, mono, and at least one"
-        )
-    if not np.isfinite(wave).all():
-        raise ValueError("a sound has samples that are not finite: repair or leave out the file")
-    if wave.size > extractor.n_samples:
-        raise ValueError(
-            f"a sound is {wave.size / extractor.sampling_rate:.1f} s long; at most "
-            f"{extractor.n_samples / extractor.sampling_rate:g} s are allowed: cut it into shorter "
-            "ones"
-        )
-    step = FRAMES * extractor.hop_length
-    return min(-(-wave.size // step) * step, extractor.n_samples) // extractor.hop_length
-
-
-def compute_spectrograms(waves: list[Any], extractor: Any) -> Spectrograms:
-    """Compute Whisper's log-mel spectrograms, zero-padded at the end, and their numbers of frames.
-
-    Items are computed one at a time: their floor is relative to the loudest frame, so padding to
-    the length of a longer item would change the last frames.
-    """
-    found = []
-    options = {"sampling_rate": extractor.sampling_rate, "return_tensors": "pt"}
-    for wave in waves:
-        frames = count_mel_frames(wave, extractor)
-        padded = np.pad(wave, (0, frames * extractor.hop_length - wave.size))
-        found.append(extractor(padded, padding="do_not_pad", **options)["input_features"][0].T)
-    values = nn.utils.rnn.pad_sequence(found, batch_first=True).transpose(1, 2)
-    return values.contiguous(), torch.tensor([len(mel) for mel in found])
+def list_parts(conversations: Sequence[Sequence[Mapping[str, Any]]]) -> Iterator[Any]:
+    """Yield the parts of all messages whose content is no text."""
+    for message in (message for chat in conversations for message in chat):
+        content = message.get("content") or ()
+        yield from () if isinstance(content, str) else content

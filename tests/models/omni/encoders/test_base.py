@@ -1,5 +1,7 @@
 """Encoders are read from a configuration; their features go into one tensor and come out again."""
 
+import dataclasses
+
 import pytest
 import torch
 
@@ -59,3 +61,15 @@ def test_sounds_have_tokens_of_their_own() -> None:
 def test_another_number_of_tokens_is_refused() -> None:
     with pytest.raises(ValueError, match=r"have 6 tokens an item, but vision, efficient give 5"):
         list(unpack(torch.zeros(2, 6, 64), NONE, IMAGE))
+
+
+@pytest.mark.parametrize("name", ["audio_b", "soundly"])
+def test_a_name_says_the_modality(name: str) -> None:
+    image = dataclasses.replace(encoders()[0], name=name)
+    with pytest.raises(
+        ValueError, match=rf"encoders\[0\].name = '{name}': it is an encoder of ima"
+    ):
+        parse_encoders([serialization.dump(image)])
+    audio = dataclasses.replace(encoders()[2], name="speech")
+    with pytest.raises(ValueError, match="it is an encoder of audio: begin it with audio, and not"):
+        parse_encoders([serialization.dump(audio)])

@@ -1,75 +1,55 @@
-"""`Encoder`, the interface of encoders, and the packing of several outputs into one tensor."""
+"""What an omni model does with its encoders: parsing, and packing several outputs into one."""
 
-from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, ClassVar, TypeVar
+from typing import Any
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool
 from torch import Tensor, nn
 
 from coterie.annotations import abbreviate
+from coterie.modalities.base import find_media_modalities
+from coterie.modalities.encoder import Encoder, Features, Lengths, Rows
 from coterie.serialization import load
-
-Count = TypeVar("Count", int, Tensor)
-Rows = Float[Tensor, "rows ..."]
-Lengths = Int[Tensor, " rows"]
-Features = Float[Tensor, "rows seq width"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Encoder(ABC):
-    """One encoder of an omni model: an entry of `OmniConfig.encoders`. Each kind is a file here.
-
-    Attributes:
-        name: `model.<name>_tower` is the network, `model.connectors.<name>` the connector.
-        hidden: hidden width of its connector.
-        modality: its input. Tokens of a modality's encoders are concatenated in order.
-    """
-
-    name: str
-    hidden: int = 768
-    modality: ClassVar[str]
-
-    @property
-    @abstractmethod
-    def width(self) -> int:
-        """Width of its tokens."""
-
-    @abstractmethod
-    def build_tower(self) -> nn.Module:
-        """Build the network, randomly initialised."""
-
-    @abstractmethod
-    def count_tokens(self, length: Count) -> Count:
-        """Return the number of tokens of an item of `length` (mel frames; images ignore it)."""
-
-    @abstractmethod
-    def encode(self, tower: nn.Module, values: Rows, lengths: Lengths) -> Features:
-        """Compute pooled features of images or audio, arbitrary beyond an item's tokens.
-
-        `values` are `pixel_values` or `input_features`, `lengths` the mel frames of each audio
-        item; zeros for images.
-        """
-
-    @abstractmethod
-    def load_weights(self, folder: Path) -> dict[str, Tensor]:
-        """Load the tower's state dict from the files of `coterie fetch` in `folder`."""
 
 
 def parse_encoders(dumped: list[Any] | None) -> tuple[Encoder, ...]:
     """Parse dumped encoders of a configuration. Raises ValueError for anything else."""
     found = load(list(dumped or ()), tuple[Encoder, ...], name="encoders")
     names = [encoder.name for encoder in found]
-    for position, name in enumerate(names):
-        if not name.isidentifier():  # modules are named for it
-            where = f"encoders[{position}].name = {abbreviate(name)}"
-            raise ValueError(f"{where}: give letters, digits and underscores")
+    for position, encoder in enumerate(found):
+        if problem := find_name_problem(encoder):
+            raise ValueError(f"encoders[{position}].name = {abbreviate(encoder.name)}: {problem}")
     if len(set(names)) < len(names):
         raise ValueError(f"encoders are named {names}: give each a name of its own")
+    by_name = {encoder.name: encoder for encoder in found}
+    for encoder in found:
+        for owner in (encoder.tower_owner, encoder.connector_owner):
+            if by_name.setdefault(owner.name, owner) != owner:
+                raise ValueError(
+                    f"encoders[{names.index(encoder.name)}] ({encoder.name}) shares the tower of "
+                    f"{owner.name!r}, and has other settings for it than the encoder of that name: "
+                    "give both the same"
+                )
     return found
+
+
+def find_name_problem(encoder: Encoder) -> str | None:
+    """Return why an encoder cannot have its name, from which a tower's modality is told; or None.
+
+    The names of image encoders are free, but for those that begin with another modality.
+    """
+    if not encoder.name.isidentifier():  # modules are named for it
+        return "give letters, digits and underscores"
+    known = [name for name in find_media_modalities() if name != "image"]
+    begins = next((name for name in known if encoder.name.startswith(name)), "image")
+    if begins != encoder.modality:
+        return (
+            f"it is an encoder of {encoder.modality}: begin it with {encoder.modality}"
+            f"{' or another word' if encoder.modality == 'image' else ''}, and not with "
+            "another modality"
+        )
+    return None
 
 
 def select_modality(encoders: tuple[Encoder, ...], modality: str) -> tuple[Encoder, ...]:

@@ -3,17 +3,18 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from transformers import Dinov2Config, Dinov2Model
 
-from coterie.models.omni.encoders.base import Count, Encoder, Features, Lengths, Rows
+from coterie.modalities.connector import Features
+from coterie.models.omni.encoders.image import ImageEncoder, Pixels, pool_grid
 
 
 @dataclass(frozen=True, kw_only=True)
-class DINOv2Encoder(Encoder):
+class DINOv2Encoder(ImageEncoder):
     """A DINOv2 encoder, truncated after the last layer that is used.
 
     Attributes:
@@ -26,7 +27,6 @@ class DINOv2Encoder(Encoder):
     config: Mapping[str, Any] = field(default_factory=dict)
     layers: tuple[int, ...] = (8, 11)
     side: int = 4
-    modality: ClassVar = "image"
 
     @property
     def width(self) -> int:
@@ -38,15 +38,14 @@ class DINOv2Encoder(Encoder):
         tower.layernorm = nn.Identity()  # its output is not used
         return tower
 
-    def count_tokens(self, length: Count) -> Count:
-        return 0 * length + self.side**2
+    @property
+    def tokens_per_image(self) -> int:
+        return self.side**2
 
-    def encode(self, tower: nn.Module, values: Rows, lengths: Lengths) -> Features:
-        states = tower(pixel_values=values, output_hidden_states=True).hidden_states
+    def encode_images(self, tower: nn.Module, pixels: Pixels) -> Features:
+        states = tower(pixel_values=pixels, output_hidden_states=True).hidden_states
         patches = torch.cat([states[layer][:, 1:] for layer in self.layers], dim=-1)
-        rows = round(patches.shape[1] ** 0.5)
-        grid = patches.transpose(1, 2).unflatten(2, (rows, rows))
-        return nn.functional.adaptive_avg_pool2d(grid, self.side).flatten(2).transpose(1, 2)
+        return pool_grid(patches, self.side)
 
     def load_weights(self, folder: Path) -> dict[str, Tensor]:
         # Not load_file: from_pretrained converts older key names.

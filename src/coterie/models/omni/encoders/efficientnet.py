@@ -6,7 +6,6 @@ The network has no classifier, and the parameter names of its PyTorch checkpoint
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import ClassVar
 
 import torch
 from jaxtyping import Float
@@ -14,7 +13,8 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from transformers.utils.constants import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
 
-from coterie.models.omni.encoders.base import Count, Encoder, Features, Lengths, Rows
+from coterie.modalities.connector import Features
+from coterie.models.omni.encoders.image import ImageEncoder, Pixels
 
 make_batch_norm = partial(nn.BatchNorm2d, eps=1e-3, momentum=0.01)
 """Makes a batch norm with TensorFlow's epsilon."""
@@ -46,7 +46,7 @@ LITE0 = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class EfficientNetEncoder(Encoder):
+class EfficientNetEncoder(ImageEncoder):
     """An EfficientNet-Lite encoder with image classification features.
 
     Images arrive normalised with ImageNet's mean and deviation, as the other towers expect them;
@@ -63,7 +63,6 @@ class EfficientNetEncoder(Encoder):
     stem: int = 32
     stages: tuple[BottleneckStage, ...] = LITE0
     head: int = 1280
-    modality: ClassVar = "image"
 
     @property
     def width(self) -> int:
@@ -72,13 +71,14 @@ class EfficientNetEncoder(Encoder):
     def build_tower(self) -> nn.Module:
         return EfficientNetLite(self.stem, self.stages, self.head)
 
-    def count_tokens(self, length: Count) -> Count:
-        return 0 * length + 1
+    @property
+    def tokens_per_image(self) -> int:
+        return 1
 
-    def encode(self, tower: nn.Module, values: Rows, lengths: Lengths) -> Features:
+    def encode_images(self, tower: nn.Module, pixels: Pixels) -> Features:
         statistics = (IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD)
-        mean, deviation = (torch.tensor(x).to(values)[:, None, None] for x in statistics)
-        lite = ((values * deviation + mean) * 255 - 127) / 128
+        mean, deviation = (torch.tensor(x).to(pixels)[:, None, None] for x in statistics)
+        lite = ((pixels * deviation + mean) * 255 - 127) / 128
         return tower(lite).mean((2, 3))[:, None]
 
     def load_weights(self, folder: Path) -> dict[str, Tensor]:

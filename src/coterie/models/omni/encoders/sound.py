@@ -1,16 +1,18 @@
 """`SoundEncoder`: a small network for sounds: convolutions over a log-mel, then a transformer."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, cast
+from typing import Any, ClassVar, cast
 
 import torch
 from jaxtyping import Float
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from coterie.models.omni.encoders.base import Count, Encoder, Features, Lengths, Rows
+from coterie.modalities.connector import Count, Features
+from coterie.modalities.encoder import Encoder, Lengths, Rows
+from coterie.models.omni.spectrograms import describe_extractor, prepare_recordings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +46,14 @@ class SoundEncoder(Encoder):
 
     def build_tower(self) -> nn.Module:
         return SoundTower(self.bands, self.channels, self.dim, self.layers, self.heads)
+
+    def prepare(
+        self, items: Sequence[Any], processor: Any, options: Mapping[str, Any]
+    ) -> tuple[Rows, Lengths]:
+        return prepare_recordings(items, processor.feature_extractor, options)
+
+    def describe_preparation(self, processor: Any) -> str:
+        return describe_extractor(processor.feature_extractor)
 
     def count_tokens(self, length: Count) -> Count:
         return cast(Count, -(-count_states(length, len(self.channels)) // self.pool))

@@ -1,6 +1,6 @@
 """`WhisperEncoder`: Whisper encoder states, averaged over short windows."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, cast
@@ -15,7 +15,9 @@ from transformers.masking_utils import create_bidirectional_mask
 from transformers.modeling_layers import GradientCheckpointingLayer
 from transformers.models.whisper.modeling_whisper import WhisperAttention
 
-from coterie.models.omni.encoders.base import Count, Encoder, Features, Lengths, Rows
+from coterie.modalities.connector import Count, Features
+from coterie.modalities.encoder import Encoder, Lengths, Rows
+from coterie.models.omni.spectrograms import describe_extractor, prepare_recordings
 
 PREFIX = "model.encoder."
 
@@ -27,11 +29,14 @@ class WhisperEncoder(Encoder):
     Attributes:
         config: fields of `WhisperConfig`.
         pool: number of states per token.
+        chunks: the most chunks of a recording; each has the states that the encoder has positions
+            for, 30 s, and is encoded alone.
     """
 
     name: str = "audio"
     config: Mapping[str, Any] = field(default_factory=dict)
     pool: int = 8
+    chunks: int = 1
     modality: ClassVar = "audio"
 
     @property
@@ -41,22 +46,48 @@ class WhisperEncoder(Encoder):
     def build_tower(self) -> nn.Module:
         return WhisperTower(WhisperConfig(**self.config))
 
+    def prepare(
+        self, items: Sequence[Any], processor: Any, options: Mapping[str, Any]
+    ) -> tuple[Rows, Lengths]:
+        return prepare_recordings(items, processor.feature_extractor, options, self.chunks)
+
+    def describe_preparation(self, processor: Any) -> str:
+        return describe_extractor(processor.feature_extractor)
+
     def count_tokens(self, length: Count) -> Count:
         return cast(Count, -(-count_states(length) // self.pool))
 
     def encode(self, tower: nn.Module, values: Rows, lengths: Lengths) -> Features:
-        limit = 2 * WhisperConfig(**self.config).max_source_positions
+        limit = self.chunk_frames * self.chunks
         if values.shape[2] > limit:
             raise ValueError(
                 f"a sound has {values.shape[2]} frames of 10 ms; the encoder {self.name!r} hears "
                 f"at most {limit}: cut it into shorter sounds"
             )
-        x = tower(values, lengths)
+        if values.shape[2] > self.chunk_frames:
+            x = self.encode_chunks(tower, values, lengths)
+        else:
+            x = tower(values, lengths)
         x = nn.functional.pad(x, (0, 0, 0, -x.shape[1] % self.pool))
         inside = torch.arange(x.shape[1], device=x.device) < count_states(lengths)[:, None]
         inside = inside.unflatten(1, (-1, self.pool))
         sums = x.unflatten(1, (-1, self.pool)).where(inside[..., None], 0).sum(2)
         return sums / inside.sum(2).clamp(min=1)[..., None]
+
+    @property
+    def chunk_frames(self) -> int:
+        """The most frames that the encoder has positions for."""
+        return 2 * WhisperConfig(**self.config).max_source_positions
+
+    def encode_chunks(self, tower: nn.Module, values: Rows, lengths: Lengths) -> Features:
+        """Compute the states of recordings of several chunks, each alone."""
+        found = []
+        for item, length in zip(values, lengths.tolist(), strict=True):
+            parts = item[None, :, :length].split(self.chunk_frames, 2)
+            sizes = [torch.tensor([part.shape[2]], device=values.device) for part in parts]
+            states = [tower(part, size)[0] for part, size in zip(parts, sizes, strict=True)]
+            found.append(torch.cat(states))
+        return nn.utils.rnn.pad_sequence(found, batch_first=True)
 
     def load_weights(self, folder: Path) -> dict[str, Tensor]:
         state = load_file(folder / "model.safetensors")

@@ -1,0 +1,1 @@
+"""Connectors of omni models, one kind per file."""
