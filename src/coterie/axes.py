@@ -24,6 +24,7 @@ AXES = {
     "head": "features of one attention head",
     "tasks": "tasks of the experiment",
     "frames": "steps of a spectrogram, 10 ms each",
+    "parts": "frames of a video, or tiles of an image",
     "bands": "mel bands of a spectrogram",
     "height": "pixels or cells from top to bottom",
     "breadth": "pixels or cells from left to right",

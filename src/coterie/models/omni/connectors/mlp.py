@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from coterie.modalities.connector import Connector, Count, Features
@@ -21,7 +22,9 @@ class MlpConnector(Connector):
     def build(self, width: int, hidden: int, out: int) -> nn.Module:
         return ConnectorMlp(width, hidden, out)
 
-    def project(self, network: Any, features: Features, own: Tensor) -> Features:
+    def project(
+        self, network: Any, features: Features, own: Tensor
+    ) -> Float[Tensor, "rows seq out"]:
         return network(features)
 
 

@@ -102,7 +102,7 @@ def encode_parts(
     return found.masked_scatter(own[..., None, None], features)
 
 
-def pool_grid(patches: Features, side: int) -> Features:
+def pool_grid(patches: Features, side: int) -> Float[Tensor, "rows tokens width"]:
     """Average a square grid of patches to side x side tokens, in row-major order."""
     rows = round(patches.shape[1] ** 0.5)
     grid = patches.transpose(1, 2).unflatten(2, (rows, rows))

@@ -150,7 +150,9 @@ def mask_frames(lengths: Lengths, longest: int) -> Tensor:
     return torch.arange(longest, device=lengths.device) < lengths[:, None].clamp(min=1)
 
 
-def average_states(states: Features, counts: Lengths, pool: int) -> Features:
+def average_states(
+    states: Features, counts: Lengths, pool: int
+) -> Float[Tensor, "rows tokens width"]:
     """Return the means of `pool` states each, the last of an item of as many as are its own."""
     states = nn.functional.pad(states, (0, 0, 0, -states.shape[1] % pool))
     inside = mask_frames(counts, states.shape[1]).unflatten(1, (-1, pool))
