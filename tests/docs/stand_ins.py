@@ -13,10 +13,13 @@ from pathlib import Path
 from PIL import Image
 
 from tests.cli.folders import write_model
+from tests.tinies.base import TEXT, tokenizer
 from tests.tinies.gemma3 import gemma3
 
 MODEL = "google/gemma-3-4b-it"
 """The hub id that the pages use; a relative folder of this name comes before the hub."""
+LANGUAGE_MODEL = "HuggingFaceTB/SmolLM2-135M-Instruct"
+"""The hub id of a model of text, likewise."""
 COLOURS = {"red": (255, 0, 0), "green": (0, 255, 0), "blue": (0, 0, 255), "white": (255,) * 3}
 ROWS = 12
 
@@ -29,12 +32,24 @@ def model() -> Path:
     return folder
 
 
+@cache
+def language_model() -> Path:
+    """A tiny Llama and its tokenizer, made once a session."""
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    folder, words = Path(tempfile.mkdtemp()) / "model", tokenizer("<|im_start|>", "<|im_end|>")
+    words.save_pretrained(folder)
+    LlamaForCausalLM(LlamaConfig(vocab_size=len(words), **TEXT)).save_pretrained(folder)
+    return folder
+
+
 @contextmanager
 def project() -> Iterator[Path]:
     """A user's folder, as the pages take it to be; the current one until it is left."""
     before, folder = Path.cwd(), Path(tempfile.mkdtemp()).resolve()
-    (folder / MODEL).parent.mkdir(parents=True)
-    (folder / MODEL).symlink_to(model())
+    for name, made in ((MODEL, model()), (LANGUAGE_MODEL, language_model())):
+        (folder / name).parent.mkdir(parents=True)
+        (folder / name).symlink_to(made)
     write_rows(folder)
     chdir(folder)
     try:

@@ -1,10 +1,14 @@
 """Names and rows of the omni model."""
 
+import pytest
 import torch
 
 from coterie.families.base import compute_sample_index
 from coterie.families.omni import Omni
 from tests.families.checks import by_role, check_rows, golden, known, ordered, traced
+from tests.models.omni.test_mixed_media import KINDS, clip
+from tests.tinies.base import pictures
+from tests.tinies.omni import omni_model, omni_processor
 from tests.tiny import TINY
 
 LAYER = "model.language_model.layers.{}."
@@ -80,3 +84,43 @@ def test_placeholders() -> None:
     }
     config.audio_token_id = None
     assert Omni().get_placeholder_ids(config) == {"image": config.image_token_id}
+
+
+def test_rows_of_videos_are_frames_and_clips() -> None:
+    model = omni_model(processor := omni_processor(KINDS))
+    videos = [clip(1), clip(3), clip(2)]
+    batch = processor(
+        text=["<video>a<video>", "b", "<video>"], videos=videos, padding=True, return_tensors="pt"
+    )
+    host, config = Omni(), model.config
+    # The frames of the clips are rows of the tower; the clips those of its connector.
+    assert host.count_rows_per_sample("vision", batch, config).tolist() == [4, 0, 2]
+    assert host.count_rows_per_sample("video", batch, config).tolist() == [2, 0, 1]
+    both = {**batch, "pixel_values": torch.zeros(1, 3, 28, 28)}
+    with pytest.raises(
+        ValueError, match=r"The batch has images and videos\. The vision tower runs"
+    ):
+        host.count_rows_per_sample("vision", both, config)
+
+
+def test_rows_of_tiles() -> None:
+    model = omni_model(processor := omni_processor(KINDS))
+    batch = processor(
+        text=["<image>a<image>", "<image>"],
+        images=pictures((80, 40), (28, 28), (28, 28)),
+        padding=True,
+        return_tensors="pt",
+    )
+    # Two tiles and a thumbnail, and one; one. The connector has a row a picture.
+    shares = Omni().count_rows_per_sample("vision", batch, model.config)
+    assert shares.tolist() == [4, 1]
+    assert Omni().count_rows_per_sample("connector", batch, model.config).tolist() == [2, 1]
+
+
+def test_the_towers_of_sounds_and_videos() -> None:
+    host = Omni()
+    assert host.get_tower("model.sound_tower.layers.0.mlp") == "sound"
+    assert host.get_tower("model.connectors.sound") == "sound"
+    assert host.get_tower("model.connectors.video.linear_1") == "video"
+    blocks = by_role(omni_model(omni_processor(KINDS)), host)["sound.mlp"].blocks
+    assert blocks == ["model.sound_tower.layers.0.mlp"]
