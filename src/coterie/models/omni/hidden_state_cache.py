@@ -92,6 +92,7 @@ class HiddenStateCache:
         weights = [weight for module in modules for weight in module.parameters()]
         config = model.config.text_config
         read = repr([(name, getattr(config, name, None)) for name in FORWARD_ARGUMENTS])
+        read += repr(model.config.encoders)  # heads of a connector, say, have no weights
         parts = [str(depth).encode(), read.encode(), *map(files.serialize_tensor, weights)]
         self.folder = folder / files.compute_digest(*parts)[:16]
         self.folder.mkdir(parents=True, exist_ok=True)

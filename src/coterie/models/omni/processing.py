@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, cast, no_type_check
 import torch
 from transformers import BatchFeature, ProcessorMixin, processing_utils
 from transformers.image_utils import make_flat_list_of_images
-from transformers.video_utils import make_batched_videos
 
 from coterie.modalities.base import find_media_modalities, get_media_modality
 from coterie.modalities.encoder import Encoder
@@ -88,7 +87,8 @@ class OmniProcessor(ProcessorMixin):
 
         Args:
             images, text, videos, audio: as every processor takes them; items are in the order of
-                their placeholders.
+                their placeholders. A video is an array of RGB frames, uint8 [frames, height,
+                breadth, 3].
             media: name -> items of the other modalities, such as {"sound": [float32 [time]]}.
             kwargs: options of the tokenizer, the image processor and the feature extractor.
         """
@@ -98,7 +98,7 @@ class OmniProcessor(ProcessorMixin):
         merged = self._merge_kwargs(tokenizer_init_kwargs=self.tokenizer.init_kwargs, **kwargs)
         given = {
             "image": images if images is None else make_flat_list_of_images(images),
-            "video": videos if videos is None else make_batched_videos(videos),
+            "video": videos if videos is None else flatten_videos(videos),
             "audio": audio,
             **(media or {}),
         }
@@ -112,6 +112,7 @@ class OmniProcessor(ProcessorMixin):
         has_offsets, has_types = (text_options.pop(x, merged.get(x, False)) for x in names)
         encoded: dict[str, Any] = {}
         if text is not None:
+            text = [text] if isinstance(text, str) else text
             self.check_counts(text, items)
             text, offsets = self.replace_placeholders(text, written)
             encoded = dict(self.tokenizer(text, **text_options))
@@ -119,7 +120,11 @@ class OmniProcessor(ProcessorMixin):
             encoded |= {"text_replacement_offsets": offsets} if has_offsets else {}
             if has_types:
                 encoded["mm_token_type_ids"] = self.create_mm_token_type_ids(encoded["input_ids"])
-        return BatchFeature({**encoded, **data}, tensor_type=text_options.get("return_tensors"))
+        return BatchFeature(
+            {**encoded, **data},
+            tensor_type=text_options.get("return_tensors"),
+            skip_tensor_conversion=self.skip_tensor_conversion,
+        )
 
     def get_options(self, merged: Mapping[str, Any], modality: str) -> dict[str, Any]:
         """Return the options of a call that a modality's encoders get."""
@@ -219,6 +224,12 @@ class OmniProcessor(ProcessorMixin):
             if name in used
         ]
         return [*self.tokenizer.model_input_names, *media]
+
+
+def flatten_videos(videos: Any) -> Iterator[Any]:
+    """Yield the clips, arrays of frames, of lists of them and of lists of such lists."""
+    for each in videos:
+        yield from flatten_videos(each) if isinstance(each, list | tuple) else (each,)
 
 
 def list_parts(conversations: Sequence[Sequence[Mapping[str, Any]]]) -> Iterator[Any]:

@@ -23,12 +23,14 @@ class QFormerConnector(Connector):
         layers: number of layers: attention among the queries, to the item, and an MLP.
         heads: attention heads; they divide `hidden`.
         cross_every: every n-th layer, from the first, attends to the item.
+        dropout: of states and attention in training; BLIP-2 has 0.1.
     """
 
     queries: int = 32
     layers: int = 4
     heads: int = 12
     cross_every: int = 2
+    dropout: float = 0.0
 
     def count_tokens(self, count: Count) -> Count:
         return 0 * count + self.queries
@@ -59,6 +61,8 @@ class QFormer(nn.Module):
             intermediate_size=4 * hidden,
             encoder_hidden_size=width,
             cross_attention_frequency=kind.cross_every,
+            hidden_dropout_prob=kind.dropout,
+            attention_probs_dropout_prob=kind.dropout,
         )
         self.norm = nn.LayerNorm(width)
         self.queries = nn.Parameter(torch.randn(1, kind.queries, hidden) * 0.02)

@@ -86,8 +86,10 @@ class ImageEncoder(Encoder):
                 f"encoder {self.name!r} has tiles, and the pictures are not cut: the first image "
                 "encoder decides that, give it the same `tiles`"
             )
-        whole = values[torch.arange(len(values)), lengths - 1] if has_tiles else values
-        return self.encode_images(tower, whole)
+        if has_tiles:
+            rows = torch.arange(len(values), device=lengths.device)
+            values = values[rows, lengths - 1]  # the thumbnail, or the only tile
+        return self.encode_images(tower, values)
 
 
 def encode_parts(

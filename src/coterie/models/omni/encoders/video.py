@@ -1,7 +1,7 @@
 """`VideoEncoder`: the frames of a clip through an image encoder's tower."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, cast
 
@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from coterie.modalities.connector import Count, Features
 from coterie.modalities.encoder import Encoder, Lengths, Rows
 from coterie.modalities.video import convert_to_image
+from coterie.models.omni.encoders.dinov2 import DINOv2Encoder
 from coterie.models.omni.encoders.image import (
     ImageEncoder,
     compute_pixels,
@@ -36,7 +37,7 @@ class VideoEncoder(Encoder):
     """
 
     name: str = "video"
-    image: ImageEncoder
+    image: ImageEncoder = field(default_factory=DINOv2Encoder)
     max_frames: int = 8
     tokens_per_frame: int | None = None
     shares_connector: bool = False
