@@ -30,6 +30,10 @@ def test_what_is_damaged_is_refused() -> None:
         Sound().decode(make_wav(np.zeros(0)))
     with pytest.raises(ValueError, match="is no sound that soundfile can read"):
         Sound().decode(b"\x89PNG")
+    still = bytearray(content)
+    still[24:28] = bytes(4)  # samples a second, in the header
+    with pytest.raises(ValueError, match=r"^(is no sound|lasts) "):
+        Sound().decode(bytes(still))
 
 
 def test_a_file_without_a_column_is_audio() -> None:

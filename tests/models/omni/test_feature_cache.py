@@ -1,6 +1,7 @@
 """Features on disk: found again, computed once, never half written, never of trained encoders."""
 
 import copy
+import dataclasses
 import os
 
 import pytest
@@ -8,6 +9,7 @@ import torch
 
 from coterie.models.omni.encoders.image import compute_pixels
 from coterie.models.omni.feature_cache import FeatureCache
+from tests.models.omni.test_mixed_media import KINDS, clip
 from tests.tinies.base import pictures
 from tests.tinies.omni import omni_model, omni_processor, waves
 
@@ -66,6 +68,39 @@ def test_other_weights_or_settings_have_other_files(parts, tmp_path, monkeypatch
     processor.image_processor.do_normalize = False
     cache.get_features("image", PICTURES[:1], processor)[0]
     assert calls == [1]
+
+
+def test_every_setting_of_every_modality_is_seen(tmp_path, monkeypatch) -> None:
+    processor = omni_processor(KINDS)
+    cache = FeatureCache(omni_model(processor), tmp_path)
+    calls = counted(cache, monkeypatch)
+    items = {"image": PICTURES[1], "audio": waves(0.1)[0], "sound": waves(0.1)[0], "video": clip(2)}
+
+    def get(modality: str, **options) -> None:
+        cache.get_features(modality, [items[modality]], processor, options)
+
+    for modality in items:
+        get(modality)
+        get(modality)
+    assert len(calls) == 4
+    get("image", do_rescale=False)
+    processor.image_processor.image_mean = [0.1, 0.2, 0.3]
+    get("image")
+    get("video")
+    processor.feature_extractor.dither = 0.5
+    get("sound")
+    get("audio")
+    items["video"] = clip(2) ^ 1  # other pixels
+    get("video")
+    assert len(calls) == 10
+
+
+def test_settings_of_an_encoder_are_another_folder(tmp_path) -> None:
+    folders = {
+        FeatureCache(omni_model(omni_processor((*KINDS[:3], video))), tmp_path).folder
+        for video in (KINDS[3], dataclasses.replace(KINDS[3], max_frames=1))
+    }
+    assert len(folders) == 2
 
 
 def test_damaged_files_are_computed_again(parts, monkeypatch) -> None:
