@@ -4,8 +4,9 @@ import pytest
 import torch
 
 from coterie.models.omni.connectors.whisper import WhisperConnector
+from coterie.models.omni.encoders.whisper import WhisperEncoder
 from tests.tinies.base import seeded
-from tests.tinies.omni import WHISPER
+from tests.tinies.omni import WHISPER, omni_model, omni_processor, waves
 
 CONFIG = {**WHISPER, "decoder_layers": 1, "decoder_attention_heads": 4, "decoder_ffn_dim": 64}
 KIND = WhisperConnector(config=CONFIG, queries=3, chunk_tokens=4, max_chunks=2)
@@ -33,3 +34,21 @@ def test_what_does_not_fit_is_refused() -> None:
     network = KIND.build(32, 16, 6)
     with pytest.raises(ValueError, match=r"has 9 tokens, .* at most 2 chunks of 4: cut it"):
         KIND.project(network, torch.zeros(1, 9, 32), torch.ones(1, 9).bool())
+
+
+def test_in_a_model_each_recording_is_as_alone() -> None:
+    kind = WhisperConnector(config=CONFIG, queries=3, chunk_tokens=50, max_chunks=2)
+    processor = omni_processor(
+        (WhisperEncoder(config=WHISPER, pool=1, chunks=2, hidden=16, connector=kind),)
+    )
+    model, sounds, texts = omni_model(processor), waves(0.3, 1.5), ["a<audio>", "<audio>b"]
+    together = processor(text=texts, audio=sounds, padding=True, return_tensors="pt")
+    # 1.5 s are 164 frames, 82 states: two chunks of 50 at most, 3 queries each.
+    counts = (together["input_ids"] == processor.audio_token_id).sum(1)
+    assert counts.tolist() == [3, 6]
+    with torch.no_grad():
+        logits = model(**together).logits
+        for row in range(2):
+            alone = processor(text=[texts[row]], audio=[sounds[row]], return_tensors="pt")
+            wanted = model(**alone).logits[0]
+            torch.testing.assert_close(logits[row, : len(wanted)], wanted, atol=1e-5, rtol=1e-4)

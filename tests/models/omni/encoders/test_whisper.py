@@ -7,6 +7,7 @@ from transformers import WhisperConfig, WhisperModel
 from transformers.models.whisper.modeling_whisper import WhisperEncoder as TransformersEncoder
 
 from coterie.models.omni.encoders.whisper import WhisperEncoder, WhisperTower
+from tests.tinies.base import seeded
 from tests.tinies.omni import WHISPER
 
 ENCODER = WhisperEncoder(config=WHISPER, pool=4)
@@ -69,3 +70,18 @@ def test_a_short_window_has_a_state_for_two_frames() -> None:
     tower = WhisperTower(WhisperConfig(**WHISPER)).eval()
     with torch.no_grad():
         assert tower(torch.randn(1, 8, 7), torch.tensor([7])).shape == (1, 4, 32)
+
+
+def test_a_recording_of_two_chunks_is_each_of_them() -> None:
+    # The encoder has positions for 50 states, 100 frames: a chunk of these, and one of 32.
+    kind = WhisperEncoder(config=WHISPER, pool=1, chunks=2)
+    tower = seeded(kind.build_tower).eval()
+    mel, sizes = torch.randn(2, 8, 132), torch.tensor([132, 60])
+    with torch.no_grad():
+        found = kind.encode(tower, mel, sizes)
+        first = kind.encode(tower, mel[:1, :, :100], torch.tensor([100]))
+        second = kind.encode(tower, mel[:1, :, 100:], torch.tensor([32]))
+        other = kind.encode(tower, mel[1:, :, :60], torch.tensor([60]))
+    assert found.shape[1] == kind.count_tokens(132) == 66
+    torch.testing.assert_close(found[:1], torch.cat([first, second], 1), atol=1e-6, rtol=1e-5)
+    torch.testing.assert_close(found[1:, :30], other, atol=1e-6, rtol=1e-5)
