@@ -13,7 +13,7 @@ ROOT = __name__.partition(".")[0]
 
 NAMESPACES = tuple(
     f"{ROOT}.{name}"
-    for name in ("balancing", "data", "datasets", "experts", "losses", "metrics",
+    for name in ("balancing", "data", "datasets", "encoding", "experts", "losses", "metrics",
                  "modalities", "models", "routing", "tasks")
 )  # fmt: skip
 """Packages that export the classes in the files of their folder, without a list of them."""

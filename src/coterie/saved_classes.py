@@ -15,11 +15,11 @@ from coterie.public_names import NAMESPACES, ROOT, find_export, get_public_name,
 
 KINDS = (
     "coterie:Mixture", "coterie:Recipe", "coterie:RunConfig", "coterie:Stage",
-    "coterie.balancing:Balancing", "coterie.data:TaskSampling", "coterie.experts:Experts",
-    "coterie.losses:RoutingLoss", "coterie.metrics:Metric", "coterie.modalities:Connector",
-    "coterie.modalities:Encoder",
-    "coterie.routing:Gate", "coterie.routing:Router", "coterie.tasks:DenseDataset",
-    "coterie.tasks:DenseTask", "coterie.tasks:TaskSet", "coterie.tasks:TextTask",
+    "coterie.balancing:Balancing", "coterie.data:TaskSampling", "coterie.encoding:Connector",
+    "coterie.encoding:Encoder", "coterie.experts:Experts", "coterie.losses:RoutingLoss",
+    "coterie.metrics:Metric", "coterie.routing:Gate", "coterie.routing:Router",
+    "coterie.tasks:DenseDataset", "coterie.tasks:DenseTask", "coterie.tasks:TaskSet",
+    "coterie.tasks:TextTask",
 )  # fmt: skip
 """The classes whose objects are saved and loaded, and the interfaces of such: a class that is none
 of these, or derives from none, is only constructed as the value of a field whose annotation names

@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
-from coterie.modalities.encoder import Encoder
+from coterie.encoding.encoder import Encoder
 from coterie.models.omni import assembly
 from coterie.models.omni.assembly import make_processor
 from coterie.models.omni.encoders.dinov2 import DINOv2Encoder

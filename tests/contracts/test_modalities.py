@@ -114,7 +114,7 @@ def test_the_modalities_and_their_order_are_those_of_the_files() -> None:
     assert list(find_media_modalities()) == ["image", "video", "audio", "sound"]
     assert find_tower_modalities() == {
         "vision": "image", "connector": "image", "audio": "audio", "audio_connector": "audio",
-        "sound": "sound",
+        "video": "video", "sound": "sound",
     }  # fmt: skip
     with pytest.raises(ValueError, match=r"'images' is no modality of files \(did you mean image"):
         get_media_modality("images")

@@ -74,7 +74,7 @@ def test_it_trains_routes_and_generates(tmp_path: Path) -> None:
     mixture = Mixture(
         at="text.mlp",
         experts=Lora(ranks=(2, 2)),
-        gate=ModalityGate(modalities=("text", "image", "depth")),
+        gate=ModalityGate(modalities=("text", "image", "audio", "depth")),
         router=TopK(k=1),
     )
     grafted = coterie.graft(model, mixture, tasks=("a",)).train()

@@ -8,7 +8,7 @@ import numpy
 from transformers import BitImageProcessorPil, LlamaConfig, WhisperFeatureExtractor
 
 from coterie import serialization
-from coterie.modalities.encoder import Encoder
+from coterie.encoding.encoder import Encoder
 from coterie.models.omni import OmniConfig, OmniForConditionalGeneration, OmniProcessor
 from coterie.models.omni.encoders.dinov2 import DINOv2Encoder
 from coterie.models.omni.encoders.efficientnet import BottleneckStage, EfficientNetEncoder

@@ -1,4 +1,4 @@
-"""Modalities of tokens and of the columns of a data set, one a file; encoders and connectors."""
+"""Modalities of tokens and of the columns of a data set, one a file."""
 
 from coterie.public_names import export_classes
 

@@ -19,9 +19,9 @@ from transformers import (
 
 from coterie import serialization
 from coterie.data.chat_template import make_template
+from coterie.encoding.encoder import Encoder
 from coterie.io import commit
 from coterie.modalities.base import get_media_modality
-from coterie.modalities.encoder import Encoder
 from coterie.models.omni.configuration import OmniConfig
 from coterie.models.omni.modeling import get_connector
 from coterie.models.omni.modeling_causal_lm import OmniForConditionalGeneration

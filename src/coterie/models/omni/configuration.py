@@ -9,8 +9,8 @@ from torch import Tensor
 from transformers import AutoConfig, PreTrainedConfig
 from transformers.configuration_utils import SubConfigSpec
 
+from coterie.encoding.encoder import Lengths
 from coterie.modalities.base import MediaModality, find_media_modalities
-from coterie.modalities.encoder import Lengths
 from coterie.models.omni.encoders.base import parse_encoders, select_modality
 
 

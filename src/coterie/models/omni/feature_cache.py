@@ -8,9 +8,9 @@ from typing import Any
 import torch
 
 from coterie import serialization
+from coterie.encoding.connector import Features
+from coterie.encoding.encoder import Encoder, Lengths
 from coterie.modalities.base import get_media_modality
-from coterie.modalities.connector import Features
-from coterie.modalities.encoder import Encoder, Lengths
 from coterie.models.omni import files
 from coterie.models.omni.encoders.base import join_items, select_modality, split_items
 from coterie.models.omni.modeling import OmniModel, is_trainable

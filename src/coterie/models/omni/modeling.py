@@ -7,12 +7,12 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 from transformers import AutoModel, PreTrainedModel
-from transformers.modeling_outputs import BaseModelOutputWithPast
+from transformers.utils import ModelOutput
 
 from coterie.cache_argument import CACHE_NAMES, find_cache
+from coterie.encoding.connector import Connector, Features
+from coterie.encoding.encoder import Encoder, Lengths, Rows
 from coterie.modalities.base import MediaModality, find_media_modalities
-from coterie.modalities.connector import Connector, Features
-from coterie.modalities.encoder import Encoder, Lengths, Rows
 from coterie.models.omni.configuration import OmniConfig, get_lengths, list_media_inputs
 from coterie.models.omni.connectors.mlp import MlpConnector
 from coterie.models.omni.encoders.base import pack, parse_encoders, select_modality, unpack
@@ -164,7 +164,7 @@ class OmniModel(OmniPreTrainedModel):
 
     def forward(
         self, input_ids: Tensor | None = None, *, inputs_embeds: Tensor | None = None, **kwargs: Any
-    ) -> BaseModelOutputWithPast:
+    ) -> ModelOutput:
         """Run the language model, which takes the other arguments apart from media.
 
         See `OmniForConditionalGeneration.forward`.

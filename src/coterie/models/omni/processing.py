@@ -8,8 +8,8 @@ import torch
 from transformers import BatchFeature, ProcessorMixin, processing_utils
 from transformers.image_utils import make_flat_list_of_images
 
+from coterie.encoding.encoder import Encoder
 from coterie.modalities.base import find_media_modalities, get_media_modality
-from coterie.modalities.encoder import Encoder
 from coterie.models.omni.encoders.base import parse_encoders, select_modality
 
 if TYPE_CHECKING:

@@ -10,9 +10,9 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from coterie.encoding.connector import Count, Features
+from coterie.encoding.encoder import Encoder, Lengths, Rows
 from coterie.modalities.base import MediaModality
-from coterie.modalities.connector import Count, Features
-from coterie.modalities.encoder import Encoder, Lengths, Rows
 from coterie.modalities.image import open_image
 
 

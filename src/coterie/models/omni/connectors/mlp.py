@@ -6,7 +6,7 @@ from typing import Any
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from coterie.modalities.connector import Connector, Count, Features
+from coterie.encoding.connector import Connector, Count, Features
 
 
 @dataclass(frozen=True, kw_only=True)

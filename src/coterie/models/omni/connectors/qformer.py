@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from transformers import Blip2QFormerConfig, Blip2QFormerModel
 
-from coterie.modalities.connector import Connector, Count, Features
+from coterie.encoding.connector import Connector, Count, Features
 
 
 @dataclass(frozen=True, kw_only=True)

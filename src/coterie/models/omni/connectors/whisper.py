@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from transformers import WhisperConfig
 from transformers.models.whisper.modeling_whisper import WhisperDecoder
 
-from coterie.modalities.connector import Connector, Count, Features
+from coterie.encoding.connector import Connector, Count, Features
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,8 +8,8 @@ from jaxtyping import Bool
 from torch import Tensor, nn
 
 from coterie.annotations import abbreviate
+from coterie.encoding.encoder import Encoder, Features, Lengths, Rows
 from coterie.modalities.base import find_media_modalities
-from coterie.modalities.encoder import Encoder, Features, Lengths, Rows
 from coterie.serialization import load
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor, nn
 from transformers import CLIPVisionConfig, CLIPVisionModel
 
-from coterie.modalities.connector import Features
+from coterie.encoding.connector import Features
 from coterie.models.omni.encoders.image import ImageEncoder, Pixels, pool_grid
 
 

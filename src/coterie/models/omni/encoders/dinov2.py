@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from transformers import Dinov2Config, Dinov2Model
 
-from coterie.modalities.connector import Features
+from coterie.encoding.connector import Features
 from coterie.models.omni.encoders.image import ImageEncoder, Pixels, pool_grid
 
 

@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from transformers.utils.constants import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
 
-from coterie.modalities.connector import Features
+from coterie.encoding.connector import Features
 from coterie.models.omni.encoders.image import ImageEncoder, Pixels
 
 make_batch_norm = partial(nn.BatchNorm2d, eps=1e-3, momentum=0.01)

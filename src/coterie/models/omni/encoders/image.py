@@ -9,8 +9,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from coterie.modalities.connector import Count, Features
-from coterie.modalities.encoder import Encoder, Lengths, Rows
+from coterie.encoding.connector import Count, Features
+from coterie.encoding.encoder import Encoder, Lengths, Rows
 from coterie.models.omni.encoders.tiles import Tiles
 
 Pixels = Float[Tensor, "rows 3 height breadth"]

@@ -10,8 +10,8 @@ from jaxtyping import Float
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from coterie.modalities.connector import Count, Features
-from coterie.modalities.encoder import Encoder, Lengths, Rows
+from coterie.encoding.connector import Count, Features
+from coterie.encoding.encoder import Encoder, Lengths, Rows
 from coterie.models.omni.spectrograms import describe_extractor, prepare_recordings
 
 

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from coterie.modalities.connector import Count, Features
-from coterie.modalities.encoder import Encoder, Lengths, Rows
+from coterie.encoding.connector import Count, Features
+from coterie.encoding.encoder import Encoder, Lengths, Rows
 from coterie.modalities.video import convert_to_image
 from coterie.models.omni.encoders.dinov2 import DINOv2Encoder
 from coterie.models.omni.encoders.image import (

@@ -15,8 +15,8 @@ from transformers.masking_utils import create_bidirectional_mask
 from transformers.modeling_layers import GradientCheckpointingLayer
 from transformers.models.whisper.modeling_whisper import WhisperAttention
 
-from coterie.modalities.connector import Count, Features
-from coterie.modalities.encoder import Encoder, Lengths, Rows
+from coterie.encoding.connector import Count, Features
+from coterie.encoding.encoder import Encoder, Lengths, Rows
 from coterie.models.omni.spectrograms import describe_extractor, prepare_recordings
 
 PREFIX = "model.encoder."

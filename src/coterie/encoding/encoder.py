@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from coterie.modalities.connector import Connector, Count, Features
+from coterie.encoding.connector import Connector, Count, Features
 
 Rows = Float[Tensor, "rows ..."]
 Lengths = Int[Tensor, " rows"]
