@@ -48,7 +48,9 @@ class RoutingHook:
         self.modalities = find_modalities()
         known = find_tower_modalities()
         towers = self.family.list_towers()
-        self.tower_modalities = {tower: known[tower] for tower in known if tower in towers}
+        # A family may have towers that this model is without, as the omni model of sounds.
+        present = {self.family.get_tower(name) for name, _ in model.named_modules()} & {*towers}
+        self.tower_modalities = {tower: known[tower] for tower in known if tower in present}
         is_unlisted = isinstance(self.family, UnlistedFamily)
         self.assumed_towers = frozenset((*towers, "text") if is_unlisted else ())
         self.parameter_names = tuple(inspect.signature(model.forward).parameters)
