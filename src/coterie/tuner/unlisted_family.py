@@ -12,6 +12,8 @@ from coterie.modalities.base import find_media_modalities, find_tower_modalities
 
 UNKNOWN = "unknown"
 """The tower of modules outside of the language model and of each encoder."""
+GET_ENCODER_MODALITIES = ("image", "video", "audio")
+"""The modalities that `get_encoder` of transformers takes; it raises for any other."""
 
 
 class UnlistedFamily(ModelFamily):
@@ -37,6 +39,8 @@ class UnlistedFamily(ModelFamily):
         is_mixed = "input_ids" in taken and any({*each.inputs} & taken for each in media.values())
         if is_mixed and (decoder := _find_name(model, "get_decoder")):
             for tower, modality in find_tower_modalities().items():
+                if modality not in GET_ENCODER_MODALITIES:
+                    continue
                 encoder = _find_name(model, "get_encoder", modality=modality)
                 if encoder and encoder != decoder:
                     prefixes.setdefault(encoder, tower)
