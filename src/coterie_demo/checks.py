@@ -10,7 +10,13 @@ from coterie.paths import get_cache_dir
 
 # Part of `coterie fetch` -> files that exist once it is complete.
 DOWNLOADS = {
-    "weights": ("weights/llm", "weights/vision", "weights/audio", "weights/efficientnet"),
+    "weights": (
+        "weights/llm",
+        "weights/vision",
+        "weights/audio",
+        "weights/efficientnet",
+        "weights/sound",
+    ),
     "omni": ("omni/config.json",),
     "pantry": ("pantry/tasks.yaml",),
 }

@@ -53,9 +53,8 @@ def read_rows(file: Path) -> Rows:
 
 
 def list_media(rows: Rows, folder: Path, modalities: Iterable[str]) -> set[Path]:
-    """The distinct files that the rows name; several images are a list of them."""
-    keys = {key for modality in modalities for key in (modality, f"{modality}s")}
-    named = [row[key] for row in rows for key in keys & row.keys()]
+    """The distinct files that the rows name; a video is a list of them."""
+    named = [row[key] for row in rows for key in modalities if key in row]
     files = [file for each in named for file in ([each] if isinstance(each, str) else each)]
     return {(folder / file).resolve() for file in files}
 

@@ -12,7 +12,7 @@ from jaxtyping import Float32
 from coterie.modalities.audio import SAMPLE_RATE_HZ, Audio
 
 Samples = Float32[np.ndarray, " time"]
-COLUMN: Literal["audio"] = "audio"
+COLUMN: Literal["sound"] = "sound"
 """The column and the modality of sounds."""
 PEAK = 0.7
 QUIET = 0.01

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import count
 from random import Random
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from PIL import Image
 
@@ -18,8 +18,8 @@ from coterie_demo.pantry.sources import EMOJI
 from coterie_demo.pantry.tasks.base import PantryTask, Row
 from coterie_demo.pantry.tasks.counting import PALE
 
-COLUMN = "images"
-"""The column of a clip's frames."""
+COLUMN: Literal["video"] = "video"
+"""The column and the modality of clips."""
 FRAMES = 8
 SIDE = 128
 """Width and height of a frame, in pixels."""
@@ -51,7 +51,7 @@ class Clip:
 class ClipTask(PantryTask):
     """A task about clips."""
 
-    modalities = ("image",)
+    modalities = (COLUMN,)
     sources = EMOJI
     held_out = (
         "things that no clip of training has, in the unseen drawing style (Noto); `moving`, "
