@@ -48,6 +48,7 @@ demo: .venv-demo/ready
 align: $(READY)
 	$(BIN)/coterie fetch
 	$(BIN)/python -m experiments.align
+	$(BIN)/python -m experiments.align_sound
 
 experiment: $(READY)
 	$(BIN)/coterie fetch

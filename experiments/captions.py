@@ -1,4 +1,4 @@
-"""Short captions of pantry's images and audio, on which the connectors are trained."""
+"""Short captions of pantry's images, audio and sounds, on which the connectors are trained."""
 
 import json
 from collections import defaultdict
@@ -80,11 +80,20 @@ def said(rows: Sequence[Row]) -> str:
     return rows[0]["said"]
 
 
+def played(rows: Sequence[Row]) -> str:
+    """Return a caption such as "3 flute"."""
+    return f"{rows[0]['answer']} {rows[0]['instrument']}"
+
+
+def recorded(rows: Sequence[Row]) -> str:
+    return rows[0]["thing"].replace("_", " ").lower()
+
+
 def food(rows: Sequence[Row]) -> str:
     return rows[0]["food"].lower()
 
 
-WORDS: Mapping[tuple[str, Literal["image", "audio"]], Callable[[Sequence[Row]], str]] = {
+WORDS: Mapping[tuple[str, Literal["image", "audio", "sound"]], Callable[[Sequence[Row]], str]] = {
     ("naming", "image"): answered,
     ("counting", "image"): counted,
     ("chart", "image"): charted,
@@ -94,4 +103,8 @@ WORDS: Mapping[tuple[str, Literal["image", "audio"]], Callable[[Sequence[Row]], 
     ("energy", "image"): food,
     ("spoken", "audio"): answered,
     ("spoken_question", "audio"): said,
+    ("drums", "sound"): answered,
+    ("instrument", "sound"): answered,
+    ("note_count", "sound"): played,
+    ("sound_kind", "sound"): recorded,
 }

@@ -12,6 +12,7 @@ from coterie_demo.dinov2 import Dinov2Weights
 from coterie_demo.efficientnet import EfficientNetLite0Weights
 from coterie_demo.locations import CONNECTORS
 from coterie_demo.smollm2 import SmolLM2Weights
+from coterie_demo.sound_encoder import SoundEncoderWeights
 from coterie_demo.weights import PROVENANCE, PackagedWeights, is_made_from, write_json
 from coterie_demo.whisper import WhisperWeights
 
@@ -26,6 +27,7 @@ WEIGHTS: tuple[PackagedWeights, ...] = (
     Dinov2Weights(),
     WhisperWeights(),
     EfficientNetLite0Weights(),
+    SoundEncoderWeights(),
 )
 
 

@@ -7,6 +7,8 @@ from coterie.paths import ENVIRONMENT_VARIABLE, get_cache_dir
 MODEL = "model.safetensors"
 CONNECTORS = Path(__file__).with_name("data") / "connectors.safetensors"
 """Trained connectors of the omni model, which `experiments.align` writes."""
+SOUND_ENCODER = CONNECTORS.with_name("sound-encoder.safetensors")
+"""The network for sounds, which `coterie_demo.train_sound_encoder` trains."""
 
 
 def find_omni_model() -> Path:

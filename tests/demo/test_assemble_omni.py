@@ -1,5 +1,6 @@
-"""Four folders of weights become one that transformers loads."""
+"""Five folders of weights become one that transformers loads."""
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
@@ -16,6 +17,7 @@ from transformers import (
 
 from coterie.models.omni.assembly import save_connectors
 from coterie.models.omni.encoders.efficientnet import EfficientNetEncoder
+from coterie.models.omni.encoders.sound import SoundEncoder
 from coterie_demo.assemble_omni import RENAMED, assemble, make_model_card
 from tests.tinies.base import TEXT, pictures, tokenizer
 from tests.tinies.omni import DINO, WHISPER, waves
@@ -23,7 +25,7 @@ from tests.tinies.omni import DINO, WHISPER, waves
 
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory):
-    """The four folders, as small as the formats allow."""
+    """The five folders, as small as the formats allow."""
     folder = tmp_path_factory.mktemp("weights")
     words = tokenizer(*RENAMED, "<|im_start|>", "<|im_end|>")
     words.save_pretrained(folder / "llm")
@@ -38,6 +40,8 @@ def weights(tmp_path_factory):
     (folder / "efficientnet").mkdir()
     state = EfficientNetEncoder().build_tower().state_dict()
     save_file(state, folder / "efficientnet" / "model.safetensors")
+    (folder / "sound").mkdir()
+    save_file(SoundEncoder().build_tower().state_dict(), folder / "sound" / "model.safetensors")
     return folder
 
 
@@ -48,6 +52,8 @@ def test_an_ordinary_folder(weights, tmp_path) -> None:
     chat = [
         {"type": "image", "image": pictures((30, 40))[0]},
         {"type": "audio", "audio": waves(0.5)[0]},
+        {"type": "video", "video": np.zeros((8, 20, 20, 3), np.uint8)},
+        {"type": "sound", "sound": waves(0.5)[0]},
         {"type": "text", "text": "what?"},
     ]
     batch = processor.apply_chat_template(
@@ -61,10 +67,14 @@ def test_an_ordinary_folder(weights, tmp_path) -> None:
     # 16 + 1 tokens an image; 0.5 s is padded to 64 frames, 32 states, 4 tokens.
     assert (ids == model.config.image_token_id).sum() == 17
     assert (ids == model.config.audio_token_id).sum() == 4
+    # 4 of the 8 frames, 16 tokens each; 64 mel frames, 8 states, 2 tokens.
+    assert (ids == model.config.video_token_id).sum() == 64
+    assert (ids == model.config.sound_token_id).sum() == 2
+    assert "video" not in model.model.connectors and "sound" in model.model.connectors
     assert model.generate(**batch, max_new_tokens=2, do_sample=False).shape[1] > ids.shape[1]
     assert "must be trained" in (folder / "README.md").read_text()
-    placeholders = [model.config.image_token_id, model.config.audio_token_id]
-    assert model.generation_config.suppress_tokens == placeholders
+    placeholders = {processor.tokenizer.get_vocab()[token] for token in RENAMED.values()}
+    assert set(model.generation_config.suppress_tokens) == placeholders
     assert [path.name for path in tmp_path.iterdir()] == ["omni"]
     words = processor.tokenizer
     plain = LlamaForCausalLM.from_pretrained(weights / "llm", dtype=torch.float32)
