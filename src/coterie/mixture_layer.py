@@ -70,7 +70,9 @@ class MixtureLayer:
             return experts(base_layer, x, deferred, *args, **kwargs)
         with torch.no_grad():
             value, _ = experts(base_layer, x, deferred, *args, **kwargs)
-        make_decision = partial(deferred.make_decision, of_gradient=True)
+        # Typed for the logits alone; `Mixture.decide` takes more.
+        decide: Any = deferred.make_decision
+        make_decision = partial(decide, of_gradient=True)
         surrogate = replace(deferred, make_decision=make_decision)
         output, decision = experts(base_layer, x, surrogate, *args, **kwargs)
         return output + (value - output).detach(), decision

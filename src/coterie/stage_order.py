@@ -31,7 +31,7 @@ def check_copies(before: Stage | None, stage: Stage, what: str) -> None:
 def check_branches(before: Stage | None, stage: Stage, what: str) -> None:
     """Raise ValueError unless branches are followed by branches or by what they are experts of."""
     follows = before is not None and before.init == "branch"
-    if follows and stage.init not in ("branch", "assemble"):
+    if before is not None and follows and stage.init not in ("branch", "assemble"):
         raise ValueError(
             f"{what} has init={stage.init!r} after the branch {before.name!r}: give 'assemble'"
         )

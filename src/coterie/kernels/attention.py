@@ -99,7 +99,7 @@ def attend_grouped(call: AttentionCall) -> Float[Tensor, "rows tokens out"]:
     sorted_pairs = _sort_pairs(flat)
     if sorted_pairs is None:
         return attend_dense(call)
-    (token, expert, counts), position, each = sorted_pairs
+    (token, expert, counts, _), position, each = sorted_pairs
     ends = torch.tensor(counts, device=x.device).cumsum(0).int()
     query, output = (stack.transpose(1, 2) for stack in call.get_stacks())
     found = multiply_grouped(x.index_select(0, token), query, ends)

@@ -50,7 +50,8 @@ def read_source(folder: Path, base_model: Any, run: RunDirectory) -> ExpertSourc
     if (found := find_adapter(folder)) is None:
         return read_model(folder, base_model)
     check_base(folder, run)
-    mixtures = CoterieConfig.from_pretrained(found).parse_mixtures()
+    config: Any = CoterieConfig.from_pretrained(found)
+    mixtures = config.parse_mixtures()
     return read_adapter(found, mixtures, base_model, name=str(folder))
 
 

@@ -19,7 +19,7 @@ from coterie.routing.routers.base import Router
 from coterie.routing.routers.top_k import TopK
 from coterie.routing.routers.top_p import TopP
 from coterie.uni_moe_checkpoint.checkpoint import Checkpoint
-from coterie.uni_moe_checkpoint.layouts import EIGHT, LAYER, OMNI, PROJECTIONS
+from coterie.uni_moe_checkpoint.layouts import EIGHT, LAYER, OMNI, PROJECTIONS, ExpertKind
 
 PREFIX = "base_model.model."
 CONNECTORS = ("model.mm_projector.", "model.mm_audio_aligner.")
@@ -60,7 +60,8 @@ class Contents:
         return match is not None and int(match[1]) in self.layers
 
     def _list_expert_names(self, layer: int) -> Iterable[str]:
-        for kind, count in (("routed", self.routed), ("shared", self.shared)):
+        counts: dict[ExpertKind, int] = {"routed": self.routed, "shared": self.shared}
+        for kind, count in counts.items():
             for expert in range(count):
                 for projection in PROJECTIONS:
                     yield self.layout.name_weight(layer, expert, projection, kind=kind)

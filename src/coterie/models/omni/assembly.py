@@ -107,13 +107,13 @@ def make_processor(
             give that of CLIP or SigLIP for these.
         feature_extractor: None for Whisper's of 80 bands.
     """
-    tokenizer = language_model
+    tokenizer: Any = language_model
     if isinstance(language_model, str | Path):
         used = dict.fromkeys(["image", "audio", *(encoder.modality for encoder in encoders)])
         media = [get_media_modality(name) for name in used]
         tokens = {each.token_name: each.placeholder for each in media}
         tokenizer = AutoTokenizer.from_pretrained(language_model, extra_special_tokens=tokens)
-    template = files(__package__).joinpath("chat_template.jinja").read_text("utf-8")
+    template = files("coterie.models.omni").joinpath("chat_template.jinja").read_text("utf-8")
     return OmniProcessor(
         # Resized, not cropped: a question may be about the border.
         image_processor
@@ -134,11 +134,11 @@ def make_config(
     text_config: Any, encoders: Sequence[Encoder], processor: OmniProcessor, dtype: torch.dtype
 ) -> OmniConfig:
     """Make the configuration, with the placeholders of the processor."""
-    config = OmniConfig(
-        text_config=text_config,
-        encoders=[serialization.dump(encoder) for encoder in encoders],
-        **{f"{name}_token_id": token for name, token in processor.get_placeholder_ids().items()},
-    )
+    placeholders: dict[str, Any] = {
+        f"{name}_token_id": token for name, token in processor.get_placeholder_ids().items()
+    }
+    dumped = [serialization.dump(encoder) for encoder in encoders]
+    config = OmniConfig(text_config=text_config, encoders=dumped, **placeholders)
     config.architectures = [OmniForConditionalGeneration.__name__]
     config.dtype = config.text_config.dtype = dtype
     return config

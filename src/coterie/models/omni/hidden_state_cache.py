@@ -154,7 +154,7 @@ class HiddenStateCache:
                 if own := (owners == row).nonzero().flatten().tolist():
                     own_items = [items[index] for index in own]
                     sample[modality.features] = join_items(own_items, encoders)
-                    if modality.lengths in self.batch:
+                    if modality.lengths is not None and modality.lengths in self.batch:
                         sample[modality.lengths] = lengths[own]
         return samples
 

@@ -33,7 +33,7 @@ class CLIPEncoder(ImageEncoder):
 
     @property
     def tokens_per_image(self) -> int:
-        config = CLIPVisionConfig(**self.config)
+        config: Any = CLIPVisionConfig(**self.config)  # typed for images that are no squares, too
         return (self.side or config.image_size // config.patch_size) ** 2
 
     def build_tower(self) -> nn.Module:

@@ -33,7 +33,7 @@ class SiglipEncoder(ImageEncoder):
 
     @property
     def tokens_per_image(self) -> int:
-        config = SiglipVisionConfig(**self.config)
+        config: Any = SiglipVisionConfig(**self.config)  # typed for images that are no squares, too
         return (self.side or config.image_size // config.patch_size) ** 2
 
     def build_tower(self) -> nn.Module:

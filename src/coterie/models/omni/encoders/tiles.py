@@ -43,7 +43,8 @@ class Tiles:
 
     def cut(self, picture: Any, side: int) -> list[Any]:
         """Return the tiles of a PIL image, row by row, `side` x `side` pixels, and a thumbnail."""
-        columns, rows = self.choose_grid(*picture.size, side)
+        width, height = picture.size
+        columns, rows = self.choose_grid(width, height, side)
         resized = picture.resize((columns * side, rows * side))
         corners = [(c * side, r * side) for r in range(rows) for c in range(columns)]
         tiles = [resized.crop((x, y, x + side, y + side)) for x, y in corners]
