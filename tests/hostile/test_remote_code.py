@@ -11,6 +11,8 @@ SOURCE = Path(coterie.__file__).parent
 LOADERS = ("from_pretrained", "from_config")
 PLAIN = {
     "Dinov2Model": "a class of transformers, for files of `coterie fetch` with a known digest",
+    "CLIPVisionModel": "a class of transformers, which runs no code of a folder",
+    "SiglipVisionModel": "a class of transformers, which runs no code of a folder",
     "PeftModel": "an adapter, whose configuration was checked",
     "CoterieConfig": "coterie's own",
     "LoraConfig": "of a folder that coterie has just written",

@@ -72,7 +72,7 @@ def test_factors_of_routing_losses_are_kept_from_step_to_step_and_in_checkpoints
     config = SimpleNamespace(task_names=("a", "b"), recipe=recipe)
     context = object.__new__(StageContext)
     object.__setattr__(context, "config", config)
-    object.__setattr__(context, "stage", SimpleNamespace(routed=True))
+    object.__setattr__(context, "stage", SimpleNamespace(routed=True, mixtures=None))
     args = TrainingArguments(output_dir=str(tmp_path), use_cpu=True)
     sums = RunningSums(context, args)
     tape = Tape(layer=routing([[0.0, 1.0], [1.0, 1.0]], [0, 1]))

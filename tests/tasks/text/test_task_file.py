@@ -72,7 +72,7 @@ GOOD = "name: a, rows: r.jsonl"
         ("tasks: [", r"tasks\.yaml is not YAML: .*line 1"),
         ("\ttasks: 3", r"tasks\.yaml is not YAML: .*'\\t' that cannot start any token.*line 1"),
         (b"tasks: \xff", r"tasks\.yaml is not UTF-8: byte 7 is wrong"),
-        ("", r"its keys are none: give .*`tasks` \(TextTasks\), which says of what kind"),
+        ("", r"its keys are none: give .*`tasks` \(TextTasks\).*, which says of what kind"),
         ("- a", r"its keys are none: give .*`tasks`"),
         ("task: []", r"its keys are task \(did you mean tasks\?\): give .*`tasks`"),
         ("tasks: [{GOOD}]\nvision: {}", r"vision: a file of text tasks has one key, `tasks`"),

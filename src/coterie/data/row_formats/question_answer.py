@@ -88,7 +88,7 @@ def format_field(row: Row, column: str, *, takes_list: bool) -> str:
         names = [name for name, item in row.items() if item is not None]
         near, has = format_suggestions(column, names), fields.format_value(", ".join(names))
         problem = f"is missing or null, and the prompt names it{near}; the row has "
-        advice = "" if near or takes_list else suggest_column("question", names[0])
+        advice = "" if near or takes_list or not names else suggest_column("question", names[0])
         raise RowError(column, problem + (f"{has}{advice}" if names else "nothing"))
     if takes_list and isinstance(value, list | dict):
         return fields.parse_options(value, column)

@@ -65,7 +65,9 @@ def assemble(
     to = Path(to)
     kinds = [encoder for encoder, _ in encoders]
     processor = processor or make_processor(language_model, kinds)
-    text: Any = AutoModelForCausalLM.from_pretrained(language_model, dtype="auto")
+    text: Any = AutoModelForCausalLM.from_pretrained(
+        language_model, dtype="auto", trust_remote_code=False
+    )
     if len(processor.tokenizer) > text.get_input_embeddings().weight.shape[0]:
         text.resize_token_embeddings(len(processor.tokenizer), mean_resizing=False)
     state = get_text_state(text) | load_towers(encoders)
@@ -112,7 +114,9 @@ def make_processor(
         used = dict.fromkeys(["image", "audio", *(encoder.modality for encoder in encoders)])
         media = [get_media_modality(name) for name in used]
         tokens = {each.token_name: each.placeholder for each in media}
-        tokenizer = AutoTokenizer.from_pretrained(language_model, extra_special_tokens=tokens)
+        tokenizer = AutoTokenizer.from_pretrained(
+            language_model, extra_special_tokens=tokens, trust_remote_code=False
+        )
     template = files("coterie.models.omni").joinpath("chat_template.jinja").read_text("utf-8")
     return OmniProcessor(
         # Resized, not cropped: a question may be about the border.
