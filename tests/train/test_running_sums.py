@@ -9,6 +9,7 @@ from transformers import TrainingArguments
 
 from coterie.losses.mutual_information import MutualInformation
 from coterie.losses.sparsity import Sparsity
+from coterie.mixture import Mixture
 from coterie.routing.decision import Routing, Tape
 from coterie.routing.usage import ExpertUsage
 from coterie.train.running_sums import (
@@ -68,7 +69,8 @@ def test_usage_is_logged_to_six_places() -> None:
 
 
 def test_factors_of_routing_losses_are_kept_from_step_to_step_and_in_checkpoints(tmp_path) -> None:
-    recipe = SimpleNamespace(losses=(Sparsity(weight=0.5, target=0.75),), mixtures=())
+    losses = (Sparsity(weight=0.5, target=0.75),)
+    recipe = SimpleNamespace(losses=losses, mixtures=(Mixture(),))
     config = SimpleNamespace(task_names=("a", "b"), recipe=recipe)
     context = object.__new__(StageContext)
     object.__setattr__(context, "config", config)
