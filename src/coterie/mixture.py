@@ -130,12 +130,14 @@ class Mixture:
 
         `of_gradient`: for the output whose gradient is taken, if the router estimates it.
         """
-        routed, own = logits[..., : self.num_experts], logits[..., self.num_experts :]
+        # A slice of all would cost a copy in backward.
+        has_more = self.num_logits > self.num_experts
+        routed = logits[..., : self.num_experts] if has_more else logits
         weights, probs, factors = self._route(routed, noise, of_gradient=of_gradient)
         always = None
         if self.shared is not None:
-            weights, always = self._blend(weights, routed, own)
-        gates = (weights * factors)[..., : self.main.count]
+            weights, always = self._blend(weights, routed, logits[..., self.num_experts :])
+        gates = (weights if factors is None else weights * factors)[..., : self.main.count]
         if self.weight_exponent != 1:
             gates = gates**self.weight_exponent
         if always is not None:
@@ -144,14 +146,15 @@ class Mixture:
 
     def _route(
         self, logits: ByExpert, noise: Float[Tensor, "..."] | None, *, of_gradient: bool
-    ) -> tuple[ByExpert, ByExpert, ByExpert | float]:
+    ) -> tuple[ByExpert, ByExpert, ByExpert | float | None]:
         """Return the router's weights and probabilities, and further factors of the outputs."""
         if self.gate is None:
-            return torch.ones_like(logits), torch.ones_like(logits), 1.0
+            weights = torch.ones_like(logits)
+            return weights, weights, None
         shaped = None if noise is None else noise.reshape(logits.shape)
         weights, probs = self.router(logits, shaped)
         if shaped is None or not self.router.estimates_gradient:
-            return weights, probs, 1.0
+            return weights, probs, None
         value, gradient = self.router.compute_output_factors(logits, shaped)
         return weights, probs, gradient if of_gradient else value
 

@@ -71,6 +71,16 @@ def test_routing_says_what_each_task_uses(made: Run) -> None:
     assert len(trace["layers"]["model.layers.1.mlp.down_proj"]) == len(trace["tokens"])
 
 
+def test_predictions_without_the_use_by_modality_are_made_anew(made: Run) -> None:
+    scores = evaluate(made, limit=4)
+    file = made.folder / "predictions/test/a.meta.json"
+    facts = json.loads(file.read_text())
+    del facts["use_by_modality"]  # as an earlier version wrote it
+    file.write_text(json.dumps(facts))
+    assert evaluate(made, limit=4).tasks == scores.tasks
+    assert "use_by_modality" in json.loads(file.read_text())
+
+
 def test_controls_stand_beside_the_scores(made: Run) -> None:
     scores = evaluate(made, limit=4)
     untrained = evaluate(made, limit=4, untrained=True)

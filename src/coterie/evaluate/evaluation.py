@@ -27,7 +27,6 @@ Keys = Mapping[str, Mapping[str, Any]]
 Measured = Mapping[str, Any]
 """The "use", "use_by_modality", "seconds" and "samples" of a task's predictions."""
 Scored = tuple[TaskScore, Measured]
-MODALITIES = tuple(modality.name for modality in find_modalities())
 FLOPS_SAMPLES = 8
 """The samples of each data set on which FLOPs are counted."""
 
@@ -58,6 +57,11 @@ class Evaluation:
     @property
     def tasks(self) -> TaskSet:
         return self.run.config.tasks
+
+    @property
+    def modalities(self) -> tuple[str, ...]:
+        """The names of all modalities, those of added files included."""
+        return tuple(each.name for each in find_modalities())
 
     @property
     def control(self) -> str:
@@ -113,7 +117,7 @@ class Evaluation:
         facts = [measured for _, measured in found.values()]
         usage, by_modality = (
             ExpertUsage.merge(ExpertUsage.from_json(each[key], names) for each in facts)
-            for key, names in (("use", self.tasks.names), ("use_by_modality", MODALITIES))
+            for key, names in (("use", self.tasks.names), ("use_by_modality", self.modalities))
         )
         measured = self.measure_cost(keys, facts, usage.compute_means())
         if not self.control:
@@ -150,7 +154,7 @@ class Evaluation:
             known = predictions.load_if_fresh(self.get_key_file(task), keys[task]) or {}
             file = self.get_predictions_file(task)
             rows = predictions.read_if_whole(file, fields, known.get("rows"))
-            if not rows:
+            if not rows or "use_by_modality" not in known:  # of a version that did not measure it
                 return {}
             stored[task] = rows, known
         return {
@@ -159,7 +163,7 @@ class Evaluation:
 
     def predict_dataset(self, dataset: EvaluationDataset, keys: Keys) -> dict[str, Scored]:
         """Run the model on a data set, and write the predictions with their keys."""
-        usage, by_modality = ExpertUsage(self.tasks.names), ExpertUsage(MODALITIES)
+        usage, by_modality = ExpertUsage(self.tasks.names), ExpertUsage(self.modalities)
         only = dataset.tasks[0] if len(dataset.tasks) == 1 else None
         count = len(dataset.samples)
         options: PredictOptions = {"batch_size": self.batch_size}
