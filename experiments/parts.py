@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import time
+import traceback
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TypeVar
@@ -12,13 +13,13 @@ from typing import TypeVar
 Unit = TypeVar("Unit")
 
 
-def in_parts(module: str, out: Path, processes: int) -> None:
-    """Run `python -m MODULE --out OUT --processes N --part I` for each part, and wait.
+def in_parts(module: str, out: Path, processes: int, *options: str) -> None:
+    """Run `python -m MODULE --out OUT --processes N OPTIONS --part I` for each part, and wait.
 
     Raises SystemExit if one of them fails.
     """
     command = [sys.executable, "-m", module, "--out", str(out)]
-    command += ["--processes", str(processes), "--part"]
+    command += ["--processes", str(processes), *options, "--part"]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     workers = [
         subprocess.Popen([*command, str(part)], env=environment) for part in range(processes)
@@ -33,11 +34,13 @@ def share_work(
     """Run the units that no other process runs or has finished; start none after `until`.
 
     `claims` has a file per unit, locked while it runs: a unit that was stopped is run again.
+    Raises SystemExit, when all others are done, if some failed.
     """
+    failed = []
     claims.mkdir(parents=True, exist_ok=True)
     for name, unit in units.items():
         if time.time() > until:
-            return
+            break
         with (claims / name.replace("/", "+")).open("a+") as claim:
             try:
                 fcntl.flock(claim, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -47,6 +50,13 @@ def share_work(
             if claim.read():
                 continue
             start = time.time()
-            run(unit)
+            try:
+                run(unit)
+            except Exception:  # the other units are of use without it
+                traceback.print_exc()
+                failed.append(name)
+                continue
             claim.write(f"{time.time() - start:.0f} s\n")
             print(f"{name}: {time.time() - start:.0f} s", flush=True)
+    if failed:
+        raise SystemExit(f"failed: {', '.join(failed)}; the same command tries them again")

@@ -1,10 +1,11 @@
-"""Six tasks that a tag tells apart: `python -m experiments.tagged`, hours on two cores.
+"""Six tasks that a tag tells apart: `python -m experiments.tagged`, minutes of a GPU.
 
 The tasks of `experiments.one_prompt`, in pairs on the same drawings, photos of food and recordings;
 instead of a question each has the number of its dataset: "Dataset 3." So an input says which answer
 is meant, in a word whose meaning has to be learnt. Besides the systems of `experiments.habits`:
 what the average of Awaker's gate spans, its stages, and which layers share a gate. A second call
-goes on where the first was stopped. The result is benchmarks/results/tagged-cpu.json.
+goes on where the first was stopped. The result is benchmarks/results/tagged-cuda.json, or
+tagged-cpu.json.
 """
 
 import argparse
@@ -19,49 +20,56 @@ import torch
 import coterie
 from benchmarks.provenance import provenance
 from coterie.data.task_sampling import TaskSampling
+from coterie.devices import choose_device
 from coterie.task_file import read_tasks
 from coterie_demo.showcase import PANTRY
 from experiments.habit_systems import ALONE, AT, LEARNING_RATE, check_sizes, make_systems
 from experiments.one_prompt import TASKS
 from experiments.parts import in_parts, share_work
 
-RESULT = Path(__file__).parents[1] / "benchmarks" / "results" / "tagged-cpu.json"
+RESULTS = Path(__file__).parents[1] / "benchmarks" / "results"
 SEEDS = (0, 1, 2)
-STAGES = (12, 24, 12)
-"""Steps of Awaker's stages; the other systems have one stage of as many."""
+LENGTHS = (48, 240)
+"""Steps of a system; Awaker's stages have a quarter, a half and a quarter of them."""
 PER_TASK = 3
 """Samples of each task in a step."""
-LIMIT = 40
-SYSTEMS = tuple(
-    name for name in make_systems() if name not in ("upgrad", "soft_lora", "hydra_lora")
-)
+LIMIT = 150
+"""Test samples of a task; three have fewer, 86, 110 and 126."""
+SYSTEMS = tuple(make_systems())
 
 
 @dataclass(frozen=True, kw_only=True)
 class Unit:
     """One training and its evaluation; `task` is that of a single-task model."""
 
+    steps: int
     system: str
     seed: int
     task: str | None = None
 
     @property
     def path(self) -> str:
-        parts = [self.system, f"seed-{self.seed}", *([self.task] if self.task else [])]
-        return "/".join(parts)
+        parts = [f"{self.steps}-steps", self.system, f"seed-{self.seed}"]
+        return "/".join([*parts, *([self.task] if self.task else [])])
 
 
 def list_units() -> Iterator[Unit]:
-    """Yield all units, all of a seed before the next."""
-    for seed in SEEDS:
-        for system in SYSTEMS:
-            yield from list_of_system(system, seed)
+    """Yield all units, all of a length and seed before the next."""
+    for steps in LENGTHS:
+        for seed in SEEDS:
+            for system in SYSTEMS:
+                yield from list_of_system(steps, system, seed)
 
 
-def list_of_system(system: str, seed: int) -> list[Unit]:
-    if system == ALONE:
-        return [Unit(system=system, seed=seed, task=task) for task in TASKS]
-    return [Unit(system=system, seed=seed)]
+def list_of_system(steps: int, system: str, seed: int) -> list[Unit]:
+    tasks = TASKS if system == ALONE else (None,)
+    return [Unit(steps=steps, system=system, seed=seed, task=task) for task in tasks]
+
+
+def split_stages(steps: int) -> tuple[int, int, int]:
+    """Return the steps of Awaker's stages, which add up to those of the other systems."""
+    quarter = steps // 4
+    return quarter, steps - 2 * quarter, quarter
 
 
 def train_and_score(unit: Unit, out: Path) -> None:
@@ -72,7 +80,7 @@ def train_and_score(unit: Unit, out: Path) -> None:
         if unit.task in (None, name)
     ]
     trained = coterie.train(
-        make_systems(STAGES)[unit.system],
+        make_systems(split_stages(unit.steps))[unit.system],
         base="embedded",
         tasks=tasks,
         out=out / unit.path,
@@ -80,17 +88,20 @@ def train_and_score(unit: Unit, out: Path) -> None:
         progress=False,
         mix=TaskSampling(temperature="equal"),
         seed=unit.seed,
-        steps=sum(STAGES),
+        steps=unit.steps,
         batch_size=PER_TASK * len(tasks),
         learning_rate=LEARNING_RATE,
     )
     coterie.evaluate(trained, limit=LIMIT, batch_size=32)
 
 
-def summarise(out: Path) -> dict[str, Any]:
+def summarise(out: Path, steps: int) -> dict[str, Any]:
     """Compare the systems over the seeds that all of them have."""
     folders = {
-        seed: {name: [out / unit.path for unit in list_of_system(name, seed)] for name in SYSTEMS}
+        seed: {
+            name: [out / unit.path for unit in list_of_system(steps, name, seed)]
+            for name in SYSTEMS
+        }
         for seed in SEEDS
     }
     seeds = [
@@ -98,6 +109,8 @@ def summarise(out: Path) -> dict[str, Any]:
         for seed in SEEDS
         if all((f / "scores.json").is_file() for each in folders[seed].values() for f in each)
     ]
+    if not seeds:
+        return {"seeds": []}
     runs = {
         name: [coterie.Run.read(folder) for seed in seeds for folder in folders[seed][name]]
         for name in SYSTEMS
@@ -114,23 +127,30 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=Path("runs/tagged"))
     parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument(
+        "--until", type=float, default=1e18, help="start no unit then, in Unix time"
+    )
     parser.add_argument("--part", type=int, help="be one of the processes")
     given = parser.parse_args()
     torch.set_num_threads(1)
     if given.part is not None:
         units = {unit.path: unit for unit in list_units()}
-        share_work(units, given.out / "claims", lambda unit: train_and_score(unit, given.out))
+        share_work(
+            units, given.out / "claims", lambda unit: train_and_score(unit, given.out), given.until
+        )
         return
-    facts = provenance(torch.device("cpu"))
+    device = choose_device()
+    facts = provenance(device)
     sizes = check_sizes(TASKS)
-    in_parts("experiments.tagged", given.out, given.processes)
+    in_parts("experiments.tagged", given.out, given.processes, "--until", str(given.until))
     facts |= {
-        "tasks": TASKS, "at": AT, "stages": STAGES, "samples_per_task_and_step": PER_TASK,
+        "tasks": TASKS, "at": AT, "samples_per_task_and_step": PER_TASK,
         "learning_rate": LEARNING_RATE, "limit": LIMIT, "trained_parameters": sizes,
-        **summarise(given.out),
+        "lengths": {str(steps): summarise(given.out, steps) for steps in LENGTHS},
     }  # fmt: skip
-    RESULT.write_text(json.dumps(facts, indent=1) + "\n")
-    print(RESULT)
+    file = RESULTS / f"tagged-{device.type}.json"
+    file.write_text(json.dumps(facts, indent=1) + "\n")
+    print(file)
 
 
 if __name__ == "__main__":

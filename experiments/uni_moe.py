@@ -187,7 +187,7 @@ def train_and_score(unit: Unit, out: Path) -> None:
         progress=False, seed=unit.seed, batch_size=plan.batch_size,
         mix=TaskSampling(temperature="equal"),
     )  # fmt: skip
-    coterie.evaluate(run, limit=plan.limit)
+    coterie.evaluate(run, limit=plan.limit, batch_size=32)
 
 
 def measure_spread(relative: Relative, groups: Sequence[Sequence[int]]) -> dict[str, np.ndarray]:
@@ -256,6 +256,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=Path("runs/uni-moe"))
     parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument(
+        "--until", type=float, default=1e18, help="start no unit then, in Unix time"
+    )
     parser.add_argument("--part", type=int, help="be one of the processes")
     parser.add_argument("--small", action="store_true", help="minutes, and no result is written")
     given = parser.parse_args()
@@ -263,13 +266,15 @@ def main() -> None:
     plan = make_plan(small=given.small)
     if given.part is not None or given.small:
         units = {unit.path: unit for unit in list_units(plan)}
-        share_work(units, given.out / "claims", lambda unit: train_and_score(unit, given.out))
+        share_work(
+            units, given.out / "claims", lambda unit: train_and_score(unit, given.out), given.until
+        )
         if not given.small:
             return
     device = choose_device()
     facts = provenance(device)
     if not given.small:
-        in_parts("experiments.uni_moe", given.out, given.processes)
+        in_parts("experiments.uni_moe", given.out, given.processes, "--until", str(given.until))
     facts |= {
         "modalities": dict(plan.modalities), "seeds": plan.seeds, "steps": plan.steps,
         "batch_size": plan.batch_size, "limit": plan.limit, "learning_rate": LEARNING_RATE,

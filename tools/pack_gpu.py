@@ -2,7 +2,8 @@
 
 `python tools/pack_gpu.py build/gpu --python 3.12 --present numpy scipy`: wheels of coterie, of its
 dependencies and of the tests', in the versions of constraints.txt, without torch and what comes
-with it; the embedded vision model, in bfloat16; rendered scenes.
+with it; the embedded vision model, in bfloat16; rendered scenes. With `--experiments` the embedded
+model of all modalities and its data too, for `experiments.tagged` and `experiments.uni_moe`.
 """
 
 import argparse
@@ -39,6 +40,7 @@ def main() -> None:
     parser.add_argument("--present", nargs="*", default=[], help="packages that it has")
     parser.add_argument("--cuda", default="130", help="version of CUDA there, for bitsandbytes")
     parser.add_argument("--scenes", type=int, default=400, help="images to render")
+    parser.add_argument("--experiments", action="store_true", help="400 MB more")
     given = parser.parse_args()
     folder = given.folder
     folder.mkdir(parents=True, exist_ok=True)
@@ -47,6 +49,8 @@ def main() -> None:
     )
     (folder / "commit.txt").write_text(commit.stdout)
     pack_home(folder / "home", given.scenes)
+    if given.experiments:
+        pack_embedded(folder / "home")
     skip = COMES_WITH_TORCH | OWN | {normalize(name) for name in given.present}
     pack_wheels(folder / "wheels", sorted(collect(WANTED) - skip), given.python)
     for wheel in (folder / "wheels").glob("bitsandbytes-*.whl"):
@@ -124,20 +128,37 @@ def keep_library(wheel: Path, name: str) -> None:
 
 def pack_home(folder: Path, scenes: int) -> None:
     """Write a cache folder with the vision model and scenes, a fresh one or one that goes on."""
+    from coterie_demo.fetch import fetch_weights
+    from coterie_demo.scenes import make_scenes
+
+    copy_in_bfloat16(fetch_weights() / "vision", folder / "weights" / "vision")
+    make_scenes(folder / "scenes", scenes, workers=os.cpu_count() or 1)
+
+
+def pack_embedded(folder: Path) -> None:
+    """Add the embedded model, in bfloat16, and the pantry to a cache folder."""
+    from coterie_demo.fetch import fetch_omni, fetch_pantry
+
+    copy_in_bfloat16(fetch_omni(), folder / "omni")
+    shutil.copytree(fetch_pantry(), folder / "pantry", dirs_exist_ok=True)
+
+
+def copy_in_bfloat16(source: Path, target: Path) -> None:
+    """Copy a model's folder, unless it is there."""
     import torch
     from safetensors.torch import load_file, save_file
 
-    from coterie_demo.fetch import fetch_weights
     from coterie_demo.locations import MODEL
-    from coterie_demo.scenes import make_scenes
 
-    source, target = fetch_weights() / "vision", folder / "weights" / "vision"
-    if not target.is_dir():
-        shutil.copytree(source, target)
-        weights = load_file(source / MODEL)
-        half = {name: each.to(torch.bfloat16) for name, each in weights.items()}
-        save_file(half, target / MODEL, metadata={"format": "pt"})
-    make_scenes(folder / "scenes", scenes, workers=os.cpu_count() or 1)
+    if target.is_dir():
+        return
+    shutil.copytree(source, target)
+    weights = load_file(source / MODEL)
+    half = {
+        name: each.to(torch.bfloat16) if each.is_floating_point() else each
+        for name, each in weights.items()
+    }
+    save_file(half, target / MODEL, metadata={"format": "pt"})
 
 
 if __name__ == "__main__":
