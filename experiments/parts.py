@@ -1,6 +1,7 @@
 """Run a long experiment in several processes of one thread each, resumable."""
 
 import fcntl
+import json
 import os
 import subprocess
 import sys
@@ -8,7 +9,11 @@ import time
 import traceback
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
+
+from benchmarks.provenance import provenance
+from coterie.devices import choose_device
+from coterie.io import write_json
 
 Unit = TypeVar("Unit")
 
@@ -60,3 +65,18 @@ def share_work(
             print(f"{name}: {time.time() - start:.0f} s", flush=True)
     if failed:
         raise SystemExit(f"failed: {', '.join(failed)}; the same command tries them again")
+
+
+def write_provenance(out: Path) -> None:
+    """Write commit, machine and versions into an experiment's folder, unless they are there.
+
+    A result can be put together on another machine.
+    """
+    file = out / "provenance.json"
+    if not file.is_file():
+        out.mkdir(parents=True, exist_ok=True)
+        write_json(file, provenance(choose_device()))
+
+
+def read_provenance(out: Path) -> dict[str, Any]:
+    return json.loads((out / "provenance.json").read_text(encoding="utf-8"))

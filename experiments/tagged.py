@@ -18,18 +18,16 @@ from typing import Any
 import torch
 
 import coterie
-from benchmarks.provenance import provenance
 from coterie.data.task_sampling import TaskSampling
-from coterie.devices import choose_device
 from coterie.task_file import read_tasks
 from coterie_demo.showcase import PANTRY
 from experiments.habit_systems import ALONE, AT, LEARNING_RATE, check_sizes, make_systems
 from experiments.one_prompt import TASKS
-from experiments.parts import in_parts, share_work
+from experiments.parts import in_parts, read_provenance, share_work, write_provenance
 
 RESULTS = Path(__file__).parents[1] / "benchmarks" / "results"
 SEEDS = (0, 1, 2)
-LENGTHS = (48, 240)
+LENGTHS = (48, 144)
 """Steps of a system; Awaker's stages have a quarter, a half and a quarter of them."""
 PER_TASK = 3
 """Samples of each task in a step."""
@@ -128,27 +126,27 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("runs/tagged"))
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument(
-        "--until", type=float, default=1e18, help="start no unit then, in Unix time"
+        "--until", type=float, default=1e18, help="start no unit after it, in Unix time"
     )
     parser.add_argument("--part", type=int, help="be one of the processes")
     given = parser.parse_args()
     torch.set_num_threads(1)
     if given.part is not None:
+        write_provenance(given.out)
         units = {unit.path: unit for unit in list_units()}
         share_work(
             units, given.out / "claims", lambda unit: train_and_score(unit, given.out), given.until
         )
         return
-    device = choose_device()
-    facts = provenance(device)
     sizes = check_sizes(TASKS)
     in_parts("experiments.tagged", given.out, given.processes, "--until", str(given.until))
+    facts = read_provenance(given.out)
     facts |= {
         "tasks": TASKS, "at": AT, "samples_per_task_and_step": PER_TASK,
         "learning_rate": LEARNING_RATE, "limit": LIMIT, "trained_parameters": sizes,
         "lengths": {str(steps): summarise(given.out, steps) for steps in LENGTHS},
     }  # fmt: skip
-    file = RESULTS / f"tagged-{device.type}.json"
+    file = RESULTS / f"tagged-{facts['device']}.json"
     file.write_text(json.dumps(facts, indent=1) + "\n")
     print(file)
 

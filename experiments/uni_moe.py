@@ -4,10 +4,10 @@ Tasks of three modalities or more, on the real 135 M model; with sounds and vide
 the fetched data has them. Every system takes as many steps and samples, three seeds each. Single-
 task dense models, which share the steps out, are what scores are relative to. Besides the table:
 how evenly a system serves the modalities, as the standard deviation and the range of the
-modalities' means of score / single-task score. Some ten hours of one core; a second call goes on
-where the first was stopped, and several processes share the work. `--small` takes minutes. The
-connectors of the embedded model are aligned already, so the first stage has less to do here than in
-the paper.
+modalities' means of score / single-task score. Minutes of a GPU, ten hours of one
+core; a second call goes on where the first was stopped, and several processes share the work.
+`--small` takes minutes. The connectors of the embedded model are aligned already, so the first
+stage has less to do here than in the paper.
 The result is benchmarks/results/uni-moe-cpu.json, or -cuda.json.
 """
 
@@ -23,9 +23,7 @@ import torch
 from jaxtyping import Float
 
 import coterie
-from benchmarks.provenance import provenance
 from coterie.data.task_sampling import TaskSampling
-from coterie.devices import choose_device
 from coterie.evaluate import systems
 from coterie.evaluate.estimates import RESAMPLES
 from coterie.evaluate.intervals import compute_percentile_interval
@@ -38,7 +36,7 @@ from coterie.task_file import read_tasks
 from coterie.tasks import TextTasks
 from coterie.train.steps import split_steps
 from coterie_demo.showcase import PANTRY
-from experiments.parts import in_parts, share_work
+from experiments.parts import in_parts, read_provenance, share_work, write_provenance
 
 RESULTS = Path(__file__).parents[1] / "benchmarks" / "results"
 MODALITIES: Mapping[str, tuple[str, ...]] = {
@@ -117,14 +115,11 @@ def make_plan(*, small: bool = False) -> Plan:
 
 
 def list_units(plan: Plan) -> Iterator[Unit]:
-    """Yield all units, all of a seed before the next; single-task models have the first alone."""
-    for number, seed in enumerate(plan.seeds):
+    """Yield all units, all of a seed before the next."""
+    for seed in plan.seeds:
         for system in plan.systems:
-            if system != SINGLE:
-                yield Unit(plan=plan, system=system, seed=seed)
-            elif not number:
-                for task in plan.tasks.names:
-                    yield Unit(plan=plan, system=system, seed=seed, task=task)
+            for task in plan.tasks.names if system == SINGLE else (None,):
+                yield Unit(plan=plan, system=system, seed=seed, task=task)
 
 
 def make_dense(plan: Plan) -> Recipe:
@@ -204,7 +199,7 @@ def compare_spreads(plan: Plan, groups: Mapping[str, Sequence[Any]]) -> dict[str
     """Return system -> modality -> its mean relative score, and the spread, with intervals.
 
     Intervals are a bootstrap over test samples, the same for all systems, of means over seeds.
-    Where a single-task model has no point, its task is left out.
+    Where a single-task model has no point, its task is left out; without any task there is none.
     """
     found = [systems.load_system(name, list(runs)) for name, runs in groups.items()]
     drawn = systems.bootstrap_systems(found, resamples=RESAMPLES, seed=0)
@@ -220,6 +215,8 @@ def compare_spreads(plan: Plan, groups: Mapping[str, Sequence[Any]]) -> dict[str
     result: dict[str, Any] = {
         "left_out": [name for name, has in zip(names, defined, strict=True) if not has]
     }
+    if not kept:
+        return result
     for name, each in zip(groups, drawn, strict=True):
         pairs = ((each.mean, reference.mean), (each.mean_draws, reference.mean_draws))
         value, draws = (divide(mine, theirs, higher) for mine, theirs in pairs)
@@ -238,18 +235,22 @@ def divide(mine: Relative, theirs: Relative, higher: np.ndarray) -> Relative:
 
 
 def summarize(plan: Plan, out: Path) -> dict[str, Any]:
-    """Return the table and the spreads of all units' runs, and print both."""
+    """Return the table and the spreads over the seeds that all systems have, and print both."""
+    units = list(list_units(plan))
+    missing = {u.seed for u in units if not (out / u.path / "scores.json").is_file()}
     groups: dict[str, list[Any]] = {name: [] for name in plan.systems}
-    for unit in list_units(plan):
-        groups[unit.system].append(coterie.Run.read(out / unit.path))
+    for unit in units:
+        if unit.seed not in missing:
+            groups[unit.system].append(coterie.Run.read(out / unit.path))
     table = coterie.compare(groups, baseline=groups[SINGLE])
     spreads = compare_spreads(plan, groups)
     print(table.to_markdown())
-    for name in plan.systems:
+    for name in spreads.keys() - {"left_out"}:
         mean, std, span = (spreads[name][key] for key in ("mean", "std", "range"))
         print(f"{name}: mean {mean[0]:.3f}, spread {std[0]:.3f} ({std[1]:.3f} to {std[2]:.3f}), "
               f"range {span[0]:.3f} ({span[1]:.3f} to {span[2]:.3f})")  # fmt: skip
-    return {"table": table.dump(), "spreads": spreads}
+    seeds = [seed for seed in plan.seeds if seed not in missing]
+    return {"seeds": seeds, "table": table.dump(), "spreads": spreads}
 
 
 def main() -> None:
@@ -257,7 +258,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("runs/uni-moe"))
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument(
-        "--until", type=float, default=1e18, help="start no unit then, in Unix time"
+        "--until", type=float, default=1e18, help="start no unit after it, in Unix time"
     )
     parser.add_argument("--part", type=int, help="be one of the processes")
     parser.add_argument("--small", action="store_true", help="minutes, and no result is written")
@@ -265,23 +266,23 @@ def main() -> None:
     torch.set_num_threads(1)
     plan = make_plan(small=given.small)
     if given.part is not None or given.small:
+        write_provenance(given.out)
         units = {unit.path: unit for unit in list_units(plan)}
         share_work(
             units, given.out / "claims", lambda unit: train_and_score(unit, given.out), given.until
         )
         if not given.small:
             return
-    device = choose_device()
-    facts = provenance(device)
     if not given.small:
         in_parts("experiments.uni_moe", given.out, given.processes, "--until", str(given.until))
+    facts = read_provenance(given.out)
     facts |= {
-        "modalities": dict(plan.modalities), "seeds": plan.seeds, "steps": plan.steps,
+        "modalities": dict(plan.modalities), "steps": plan.steps,
         "batch_size": plan.batch_size, "limit": plan.limit, "learning_rate": LEARNING_RATE,
         "rank": RANK, "expert_rank": EXPERT_RANK, **summarize(plan, given.out),
     }  # fmt: skip
     if not given.small:
-        file = RESULTS / f"uni-moe-{device.type}.json"
+        file = RESULTS / f"uni-moe-{facts['device']}.json"
         file.write_text(json.dumps(facts, indent=1) + "\n")
 
 
