@@ -33,6 +33,7 @@ FLAGS = {
     "diagnose": "--tasks --batches --batch-size --seed --to --base --device",
     "report": "--to --title --conflict --media-root --tasks",
     "extract": "--task --to --format --threshold --curve --dtype --base --tasks --device",
+    "verify": "--base --for --json",
     "generate": "--task --image --video --audio --sound --jsonl --base --tasks --device",
     "list": "--runs",
     "doctor": "",

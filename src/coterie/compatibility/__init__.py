@@ -1,0 +1,1 @@
+"""Which weights of an adapter a model uses, and which of them servers would drop or refuse."""
