@@ -2,11 +2,12 @@
 
 The LoRA is at the same modules, of the rank that the mixture runs: the sum of RoDE's ranks; the
 rank of Dual-LoRA's two spaces; and, where Awaker chooses one of its experts, that of the chosen
-and the always-on one. The model is that of `benchmarks.model`.
+and the always-on one. The model is that of `benchmarks.model`. Awaker runs
+also with each of the two kernels for one decision a sample: all experts, or the chosen ones alone.
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -19,9 +20,11 @@ from benchmarks.model import Case as Model
 from benchmarks.timing import Candidate
 from coterie import recipes
 from coterie.graft import graft
+from coterie.mixture import Mixture
 from coterie.recipe import Recipe
 
 COTERIE = "coterie"
+BY_KERNEL = {"fused": "coterie, all experts", "per_sample": "coterie, chosen experts"}
 PLAIN = ("q_proj", "k_proj", "v_proj")
 GATED = ("o_proj", "gate_proj", "up_proj", "down_proj")
 
@@ -54,12 +57,32 @@ class Case:
         ids = torch.randint(8192, (2, self.model.tokens), device=device)
         labels = ids.clone()
         labels[:, : self.model.tokens // 2] = -100  # gates by prompt need one
-        mixed = graft(self.model.model(device), self.recipe.mixtures)
+        forms = {COTERIE: self.recipe.mixtures}
+        if any(each.gate is not None and each.gate.decides_per_sample for each in forms[COTERIE]):
+            forms |= {
+                name: tuple(with_kernel(each, kernel) for each in self.recipe.mixtures)
+                for kernel, name in BY_KERNEL.items()
+            }
         return {
             FROZEN: frozen_candidate(self.model.model(device), ids, labels),
             PEFT: model_candidate(self.plain_lora(device).train(), ids, labels),
-            COTERIE: model_candidate(mixed.train(), ids, labels),
+        } | {
+            name: model_candidate(graft(self.model.model(device), each).train(), ids, labels)
+            for name, each in forms.items()
         }
+
+
+def with_kernel(mixture: Mixture, kernel: str) -> Mixture:
+    """Return a mixture that runs a kernel of `Lora`; unchanged if it has no gate."""
+    if mixture.gate is None:
+        return mixture
+    experts: Any = mixture.main
+    shared: Any = mixture.shared
+    return replace(
+        mixture,
+        experts=replace(experts, kernel=kernel),
+        shared=None if shared is None else replace(shared, kernel=kernel),
+    )
 
 
 def cases(model: Model, rank: int = 32) -> tuple[Case, ...]:

@@ -2,6 +2,7 @@ import pytest
 import torch
 
 from coterie import Copies, Lora, Mixture, Null, Rectified, Softmax, TopK, TopP
+from coterie.mixture_layer import decide_once
 
 
 def gates(mixture, logits):
@@ -104,3 +105,27 @@ def test_a_shared_expert_of_another_kind_or_dropout():
         Lora().build(host, Lora(ranks=(1, 1)))
     with pytest.raises(ValueError, match=r"has theirs, 0.0"):
         Lora().build(host, Lora(ranks=(1,), dropout=0.5))
+
+
+@pytest.mark.parametrize(
+    ("shared", "blend", "exponent"),
+    [
+        (None, "add", 1),
+        (Lora(ranks=(3,)), "add", 1),
+        (Lora(ranks=(3,)), "complement", 2),
+        (Copies(count=2), "add", 1),
+    ],
+)
+def test_the_constant_weights_are_those_of_a_decision_without_a_gate(shared, blend, exponent):
+    experts = Copies(count=2) if isinstance(shared, Copies) else Lora(ranks=(1, 2))
+    mixture = Mixture(
+        experts=experts, gate=None, shared=shared, blend=blend, weight_exponent=exponent
+    )
+    logits = torch.zeros(1, mixture.num_experts)
+    made = mixture.decide(logits)
+    assert mixture.constant_weights == tuple(made.combine_weights[0].tolist())
+    again, results = decide_once(2, mixture.constant_weights, logits.device)
+    for got, want in zip(results["decision"], made, strict=True):
+        assert torch.equal(got, want)
+    assert torch.equal(again, logits)
+    assert Mixture(experts=experts).constant_weights is None

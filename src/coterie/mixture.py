@@ -119,6 +119,17 @@ class Mixture:
             return None
         return self.router.kernel_router
 
+    @property
+    def constant_weights(self) -> tuple[float, ...] | None:
+        """`RoutingDecision.combine_weights` without a gate; None with one."""
+        if self.gate is not None:
+            return None
+        weights = (1.0,) * self.main.count
+        if self.shared is None:
+            return weights
+        rest = 1.0 - self.num_experts if self.blend == "complement" else 1.0
+        return (*weights, *(rest,) * self.shared.count)
+
     def decide(
         self,
         logits: ByExpert,

@@ -1,7 +1,8 @@
 """`MixtureLayer`: one mixture at one module, from the module's input to its output."""
 
+from collections.abc import Hashable
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 import torch
@@ -73,7 +74,7 @@ class MixtureLayer:
         # Typed for the logits alone; `Mixture.decide` takes more.
         decide: Any = deferred.make_decision
         make_decision = partial(decide, of_gradient=True)
-        surrogate = replace(deferred, make_decision=make_decision)
+        surrogate = replace(deferred, make_decision=make_decision, tied_results=None)
         output, decision = experts(base_layer, x, surrogate, *args, **kwargs)
         return output + (value - output).detach(), decision
 
@@ -86,10 +87,9 @@ class MixtureLayer:
         training: bool,
     ) -> DeferredRouting:
         """Return the inputs from which the experts compute the decision for the layer input `x`."""
-        mixture, site = self.mixture, self.layer_site
+        mixture, site, tied_results = self.mixture, self.layer_site, None
         if mixture.gate is None:
-            constant = torch.zeros(1, mixture.num_experts, device=x.device)
-            return DeferredRouting(make_decision=mixture.decide, logits=constant, is_uniform=True)
+            return self._route_nothing(x.device)
         if mixture.gate.decides_per_sample:
             cached = context.get_cached_decision(site.tie_group, site.name)
             if cached is None:
@@ -97,6 +97,9 @@ class MixtureLayer:
             noise = None if cached.noise is None else self._expand_to_rows(cached.noise, x, context)
             logits = self._expand_to_rows(cached.logits, x, context)
             gate_output = GateOutput(logits=logits, per_sample=True)
+            # Only then have the group's layers one decision, and in one form.
+            if logits is cached.logits and not torch.compiler.is_compiling():
+                tied_results = context.get_tied_results(site.tie_group, logits)
         else:
             assert gate is not None
             gate_output = gate(x, context, site)
@@ -106,7 +109,25 @@ class MixtureLayer:
             make_decision=partial(mixture.decide, noise=noise),
             max_active=mixture.router.get_max_active(mixture.num_experts),
             kernel_router=mixture.kernel_router if noise is None else None,
+            tied_results=tied_results,
             **gate_output._asdict(),
+        )
+
+    def _route_nothing(self, device: torch.device) -> DeferredRouting:
+        """Return what needs no gate: a constant decision, made once and kept on the device."""
+        mixture = self.mixture
+        if torch.compiler.is_compiling():
+            logits, results = torch.zeros(1, mixture.num_experts, device=device), None
+        else:
+            weights = mixture.constant_weights
+            assert weights is not None
+            logits, results = decide_once(mixture.num_experts, weights, device)
+        return DeferredRouting(
+            make_decision=mixture.decide,
+            logits=logits,
+            is_uniform=True,
+            constant=mixture.constant_weights,
+            tied_results=results,
         )
 
     def _decide_per_sample(
@@ -191,3 +212,15 @@ class MixtureLayer:
             task=context.task_ids,
             modalities=context.modalities,
         )
+
+
+@lru_cache(maxsize=64)
+def decide_once(
+    experts: int, combine_weights: tuple[float, ...], device: torch.device
+) -> tuple[Tensor, dict[Hashable, Any]]:
+    """Return logits, and the decision of `Mixture.decide` for them without a gate."""
+    # A tensor first made under inference_mode could never be saved for a later backward.
+    with torch.inference_mode(False):
+        logits, ones = (torch.full((1, experts), value, device=device) for value in (0.0, 1.0))
+        combine = torch.tensor([combine_weights], device=device)
+        return logits, {"decision": RoutingDecision(ones, ones, combine, logits)}

@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 import pytest
 import torch
 
@@ -50,6 +52,15 @@ def test_the_form_follows_the_shape(shape, gating, form):
         select_kernel(call(**shape), DeferredRouting(make_decision=lambda logits: logits, **gating))
         == form
     )
+
+
+@pytest.mark.parametrize(("rank", "form"), [(64, "fused"), (65, "per_sample")])
+def test_a_gpu_runs_all_experts_up_to_a_total_rank(rank, form):
+    # four experts of rank 64: 256, the limit
+    found = call(tokens=64, width=8, ranks=(rank,) * 4, per_unit=32)
+    on_device = SimpleNamespace(**{**vars(found), "x": SimpleNamespace(is_cuda=True, dtype=None)})
+    gating = DeferredRouting(make_decision=lambda logits: logits, **SAMPLE)
+    assert select_kernel(on_device, gating) == form
 
 
 def test_a_linear_that_returns_more_than_its_output_is_refused():

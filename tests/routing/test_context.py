@@ -74,3 +74,15 @@ def test_a_cached_decision_is_repeated_for_beams() -> None:
     assert found.logits.tolist() == [[1.0, 2.0]] * 3
     with pytest.raises(ValueError, match="layer routes by prompt, but the cache"):
         context(reuse_cached_decisions=True).get_cached_decision("group", "layer")
+
+
+def test_tied_results_belong_to_one_decision_and_one_pass() -> None:
+    made, logits = context(), torch.zeros(3, 2)
+    made.get_tied_results("group", logits)["decision"] = 1
+    replay = made.replay()
+    replay.get_tied_results("group", logits)["factors"] = 2
+    assert made.get_tied_results("group", logits) == {"decision": 1}
+    assert replay.get_tied_results("group", logits) == {"decision": 1, "factors": 2}
+    # Other logits, as those of other samples in a batch that mixes adapters.
+    assert made.get_tied_results("group", torch.zeros(3, 2)) == {}
+    assert made.get_tied_results("other", logits) == {}

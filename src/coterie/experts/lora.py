@@ -199,7 +199,9 @@ def select_kernel(call: LoraCall, deferred: DeferredRouting) -> str:
     if deferred.is_uniform and call.weight is not None and 2 * call.x.shape[0] > call.x.shape[1]:
         return "merged"
     few = deferred.max_active is not None and deferred.max_active < len(call.layout.ranks)
-    if deferred.per_sample and few and len(ranks) == 1 and call.tokens_per_unit >= 16:
+    gathers = deferred.per_sample and few and len(ranks) == 1 and call.tokens_per_unit >= 16
+    # A GPU multiplies by all experts in the time that it takes to launch the gathering of some.
+    if gathers and not (call.x.is_cuda and rank <= 256):
         return "per_sample"
     if call.x.is_cuda:  # expert by expert is several times slower there
         return "triton" if lora_triton.supports_triton(call, deferred) else "fused"

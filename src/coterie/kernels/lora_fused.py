@@ -7,7 +7,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from coterie.kernels.lora_reference import LoraCall, LoraResult, scale_by_unit
+from coterie.kernels.lora_reference import LoraCall, LoraResult, scale_by_unit, sum_over_units
+from coterie.kernels.lora_scaled import apply_scaled, supports_scaled
 from coterie.routing.decision import DeferredRouting, RoutingDecision, to_full_precision
 
 
@@ -16,6 +17,8 @@ def apply_fused(call: LoraCall, deferred: DeferredRouting) -> LoraResult:
 
     Saves [tokens, rank + experts] and the layer's input; backward runs the router again.
     """
+    if supports_scaled(call, deferred):
+        return apply_scaled(call, deferred)
     gate = (deferred.gate_weight, deferred.gate_bias, deferred.logits)
     tensors = (call.x, call.down, call.up, *gate)
     out, *decision = _Fused.apply(call, deferred.make_decision, *tensors)
@@ -66,7 +69,7 @@ class _Fused(torch.autograd.Function):
             d_h = d_out @ up.to(x.dtype).t()
             if needs_up:
                 d_up = (scale_by_unit(h, factors, ctx.tokens_per_unit).t() @ d_out).to(up.dtype)
-            through = _sum_over_units(d_h * h, ctx.tokens_per_unit, len(leaf)) @ spread.t()
+            through = sum_over_units(d_h * h, ctx.tokens_per_unit, len(leaf)) @ spread.t()
             d_gates = through if d_gates is None else through + d_gates
             d_h = scale_by_unit(d_h, factors, ctx.tokens_per_unit)
         d_decided = compute_logits_gradient(decision, leaf, d_weights, d_probs, d_gates, d_logits)
@@ -98,14 +101,6 @@ def _split_logits(
         return to_full_precision(given)
     logits = to_full_precision(shrunk[:, rank:])
     return logits if offset is None else logits + offset.to(logits.dtype)
-
-
-def _sum_over_units(per_token: Tensor, tokens_per_unit: int, units: int) -> Tensor:
-    if units == 1:
-        return per_token.sum(0, keepdim=True)
-    if tokens_per_unit == 1:
-        return per_token
-    return per_token.unflatten(0, (-1, tokens_per_unit)).sum(1)
 
 
 def compute_logits_gradient(

@@ -40,6 +40,12 @@ class RankLayout:
             return _make_expansion_matrix(*key)
         return _cache_tensor(_make_expansion_matrix, *key)
 
+    def make_factors(self, weights: tuple[float, ...], like: Tensor) -> Float[Tensor, "one rank"]:
+        """Return the factors of the rank axis for constant weights of the experts."""
+        parts = zip(self.ranks, self.scales, weights, strict=True)
+        row = tuple(scale * weight for rank, scale, weight in parts for _ in range(rank))
+        return _cache_tensor(torch.tensor, (row,), dtype=like.dtype, device=like.device)
+
     def get_scales(
         self, like: Tensor, dtype: torch.dtype | None = None
     ) -> Float[Tensor, " segments"]:
@@ -100,9 +106,20 @@ class LoraCall:
         return out if self.base_output is None else self.base_output + out
 
 
+def keep_cast(
+    x: Float[Tensor, "*units width"], *halves: Float[Tensor, "rank _"]
+) -> tuple[Tensor | None, ...]:
+    """Return the experts' maps in the dtype of `x` for backward; None where it casts them again.
+
+    They are kept while smaller than two numbers a token and rank: a cast costs a launch.
+    """
+    features, tokens = sum(half.shape[1] for half in halves), x.shape[:-1].numel()
+    return halves if features <= 2 * tokens else (None,) * len(halves)
+
+
 def apply_reference(call: LoraCall, deferred: DeferredRouting) -> LoraResult:
     """Run the loop over experts of the papers, which tests compare the other kernels with."""
-    decision = deferred.make_decision(deferred.resolve(call.x))
+    decision = deferred.decide(call.x)
     gates = expand_to_tokens(decision.combine_weights, call)
     x = call.x.to(call.down.dtype)
     downs, ups = call.down.split(call.layout.ranks), call.up.split(call.layout.ranks)
@@ -125,7 +142,7 @@ def apply_concatenated(call: LoraCall, deferred: DeferredRouting) -> LoraResult:
     """
     x = call.x
     h = x @ call.down.to(x.dtype).t()
-    decision = deferred.make_decision(deferred.resolve(x))
+    decision = deferred.decide(x)
     factors = decision.combine_weights.to(x.dtype) @ call.layout.make_expansion_matrix(x)
     h = scale_by_unit(h, factors, call.tokens_per_unit)
     return torch.addmm(call.compute_base_output(), h, call.up.to(x.dtype)), decision
@@ -136,3 +153,14 @@ def scale_by_unit(h: Tensor, factors: Tensor, tokens_per_unit: int) -> Float[Ten
     if tokens_per_unit == 1:
         return h * factors
     return (h.unflatten(0, (-1, tokens_per_unit)) * factors[:, None]).flatten(0, 1)
+
+
+def sum_over_units(
+    per_token: Float[Tensor, "tokens rank"], tokens_per_unit: int, units: int
+) -> Float[Tensor, "units rank"]:
+    """Sum over the tokens of each unit; of all tokens if there is one unit."""
+    if units == 1:
+        return per_token.sum(0, keepdim=True)
+    if tokens_per_unit == 1:
+        return per_token
+    return per_token.unflatten(0, (-1, tokens_per_unit)).sum(1)

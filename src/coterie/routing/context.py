@@ -1,6 +1,6 @@
 """`RoutingContext`: the properties of one batch that gates and tapes need in a forward pass."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, NamedTuple
@@ -37,6 +37,8 @@ class RoutingContext:
         assumed_towers: the towers of a model whose family is not known. The factor of
             `rows_per_sample` must give whole rows there, as the counts may not be those of rows.
         cached_decisions: by the layers' tie group.
+        tied_results: by tie group, the logits and what its layers compute alike from them, in this
+            pass alone.
         reuse_cached_decisions: an earlier pass over the prompt made them, and they apply here.
         prompt_mean: mean of the language model's input embeddings over the prompt.
         has_copies: rows may be neighbouring copies of the samples', as the beams are in a model
@@ -62,6 +64,7 @@ class RoutingContext:
     rows_per_sample: Mapping[str, CountRows] = field(default_factory=dict)
     assumed_towers: frozenset[str] = frozenset()
     cached_decisions: dict[str, CachedDecision] = field(default_factory=dict)
+    tied_results: dict[str, tuple[Tensor, dict[Hashable, Any]]] = field(default_factory=dict)
     reuse_cached_decisions: bool = False
     prompt_mean: Float[Tensor, "batch pooled"] | None = None
     has_copies: bool = False
@@ -74,7 +77,12 @@ class RoutingContext:
     def replay(self) -> "RoutingContext":
         """Return the context for a recomputed forward: the same batch, without a tape."""
         decisions = dict(self.cached_decisions)
-        return replace(self, tape=None, outer_context=None, cached_decisions=decisions)
+        results = {
+            group: (logits, dict(found)) for group, (logits, found) in self.tied_results.items()
+        }
+        return replace(
+            self, tape=None, outer_context=None, cached_decisions=decisions, tied_results=results
+        )
 
     def pack(self, spans: Int[Tensor, "samples 2"]) -> None:
         """Set `sample_spans`, and what follows from them; the tokens of all rows are rows then."""
@@ -120,6 +128,13 @@ class RoutingContext:
             return cached
         noise = None if cached.noise is None else cached.noise.repeat_interleave(copies, 0)
         return CachedDecision(cached.logits.repeat_interleave(copies, 0), noise)
+
+    def get_tied_results(self, group: str, logits: Tensor) -> dict[Hashable, Any]:
+        """Return what the layers of `group` computed from these logits, to read and to add to."""
+        known = self.tied_results.get(group)
+        if known is None or known[0] is not logits:
+            known = self.tied_results[group] = (logits, {})
+        return known[1]
 
     def select_samples(self, samples: Int[Tensor, " chosen"]) -> "RoutingContext":
         """Return the context of some samples of a batch, for a batch that mixes adapters."""

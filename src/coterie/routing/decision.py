@@ -1,8 +1,8 @@
 """The types of a routing decision: one `Routing` a layer, recorded on a `Tape`."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -12,6 +12,7 @@ KernelRouter = tuple[str, float, int]
 """A router for kernels: how the weights follow from the logits, a number, and k; see `Router`."""
 ByExpert = Float[Tensor, "*units experts"]
 LayerInput = Float[Tensor, "*units width"]
+Result = TypeVar("Result")
 
 
 def to_full_precision(x: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
@@ -80,6 +81,8 @@ class DeferredRouting:
         max_active: most experts that have a weight for a unit; None if that is not known.
         is_uniform: all units have the same decision (one task fills the batch).
         kernel_router: `make_decision` as `Router.kernel_router`; None if it does more than that.
+        constant: the combine weights, where nothing is routed.
+        tied_results: what the layers of a tie group compute alike in this pass, see `share`.
     """
 
     make_decision: Callable[[Tensor], RoutingDecision]
@@ -90,6 +93,23 @@ class DeferredRouting:
     max_active: int | None = None
     is_uniform: bool = False
     kernel_router: KernelRouter | None = None
+    constant: tuple[float, ...] | None = None
+    tied_results: dict[Hashable, Any] | None = None
+
+    def share(self, key: Hashable, make: Callable[[], Result]) -> Result:
+        """Return `make()`, or its result for an earlier layer of the tie group.
+
+        A layer's decision costs some 50 launches of kernels with a handful of numbers in a step.
+        """
+        if self.tied_results is None:
+            return make()
+        if key not in self.tied_results:
+            self.tied_results[key] = make()
+        return self.tied_results[key]
+
+    def decide(self, x: LayerInput) -> RoutingDecision:
+        """Return the decision, made from the logits of `resolve`."""
+        return self.share("decision", lambda: self.make_decision(self.resolve(x)))
 
     def resolve(self, x: LayerInput) -> Float[Tensor, "*decided experts"]:
         """Return the logits in float32: those given, or computed from `x`."""

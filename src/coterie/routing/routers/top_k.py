@@ -58,7 +58,8 @@ class TopK(Router):
     def __call__(self, logits: ByExpert, noise: ByExpert | None) -> tuple[ByExpert, ByExpert]:
         scores = logits if self.temperature == 1 else logits / self.temperature
         if noise is not None:
-            scores = scores + noise / (self.temperature if self.noise_at == "before" else 1.0)
+            is_divided = self.noise_at == "before" and self.temperature != 1
+            scores = scores + (noise / self.temperature if is_divided else noise)
         probs = scores.softmax(-1)
         if self.epsilon:
             probs = probs + self.epsilon
@@ -67,8 +68,9 @@ class TopK(Router):
             scores = scores.index_fill(-1, closed, float("-inf"))
         best, chosen = scores.topk(self.k, -1)
         if self.normalize == "all":
-            best = probs.gather(-1, chosen)
-        elif self.normalize == "selected":
+            # A product, because the backward of a gather and a scatter are four launches.
+            return probs * torch.zeros_like(probs).scatter_(-1, chosen, 1.0), probs
+        if self.normalize == "selected":
             best = best.softmax(-1)
         return torch.zeros_like(probs).scatter(-1, chosen, best), probs
 
