@@ -89,7 +89,7 @@ def apply_per_sample(call: LoraCall, deferred: DeferredRouting) -> LoraResult:
     key = ("chosen", call.layout, x.dtype)
     chosen, factors = deferred.share(key, partial(_choose_experts, decision, call, deferred))
     out = _PerSample.apply(
-        call, chosen, x.unflatten(0, (len(factors), -1)), call.down, call.up, factors
+        call, chosen, x.view(len(factors), -1, x.shape[1]), call.down, call.up, factors
     )
     return call.add_base_output(out.flatten(0, 1)), decision
 

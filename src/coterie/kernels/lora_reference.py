@@ -152,7 +152,8 @@ def scale_by_unit(h: Tensor, factors: Tensor, tokens_per_unit: int) -> Float[Ten
     """Multiply `h` by the factors of each token's unit."""
     if tokens_per_unit == 1:
         return h * factors
-    return (h.unflatten(0, (-1, tokens_per_unit)) * factors[:, None]).flatten(0, 1)
+    by_unit = h.view(len(h) // tokens_per_unit, tokens_per_unit, h.shape[1])
+    return (by_unit * factors[:, None]).flatten(0, 1)
 
 
 def sum_over_units(
@@ -163,4 +164,4 @@ def sum_over_units(
         return per_token.sum(0, keepdim=True)
     if tokens_per_unit == 1:
         return per_token
-    return per_token.unflatten(0, (-1, tokens_per_unit)).sum(1)
+    return per_token.view(units, tokens_per_unit, per_token.shape[1]).sum(1)
