@@ -17,6 +17,7 @@ from torch import nn
 from benchmarks.benchmark import ROUNDS, Benchmark, Row, Scale, Target, compare, fitting, worst
 from benchmarks.model import FROZEN, PEFT, frozen_candidate, model_candidate
 from benchmarks.model import Case as Model
+from benchmarks.operator_profile import profile_step
 from benchmarks.timing import Candidate
 from coterie import recipes
 from coterie.graft import graft
@@ -128,10 +129,14 @@ class Recipes(Benchmark):
 
     def rows(self, scale: Scale, device: torch.device) -> Iterator[Row]:
         for case in fitting(CASES, scale, device):
-            yield from compare(
-                case.name, case.dtype, case.candidates(device), bases=(PEFT,), device=device,
+            candidates = case.candidates(device)
+            timed = compare(
+                case.name, case.dtype, candidates, bases=(PEFT,), device=device,
                 rounds=ROUNDS[scale],
             )  # fmt: skip
+            for row in timed:
+                profile = profile_step(candidates[row.form].step, device)
+                yield replace(row, facts=profile.get_facts())
 
     def targets(self, rows: Iterable[Row]) -> list[Target]:
         rows = list(rows)

@@ -9,6 +9,7 @@ ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
 PAGE = ROOT / "docs" / "performance.md"
 DEVICES = ("cpu", "cuda")
+PROFILED = {"operators": "operators", "launches": "launches", "kernel_ms": "kernels, ms"}
 MARKED = re.compile(r"(<!-- table:(\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
@@ -41,6 +42,8 @@ def _rows(rows: list[dict[str, Any]]) -> str:
     heads = ["case", "form", "step, ms", *(f"step / {base}" for base in bases)]
     heads += [f"forward / {base}" for base in bases if infers]
     heads.append("sent by a process, MiB" if sends else "saved, MiB")
+    profiled = [fact for fact in PROFILED if any(fact in row["facts"] for row in rows)]
+    heads += [PROFILED[fact] for fact in profiled]
     lines = [_line(heads), _line(["---"] * len(heads))]
     for row in rows:
         ratios = [_ratio(row["step"].get(base)) for base in bases]
@@ -48,7 +51,8 @@ def _rows(rows: list[dict[str, Any]]) -> str:
         digits = 1 if row["step_ms"] >= 10 else 3
         cells = [row["case"], row["form"], f"{row['step_ms']:.{digits}f}", *ratios]
         size = row["facts"]["sent_mib"] if sends else row["saved_mib"]
-        lines.append(_line([*cells, f"{size:.1f}"]))
+        cells += [f"{size:.1f}", *(f"{row['facts'].get(fact, 0):.4g}" for fact in profiled)]
+        lines.append(_line(cells))
     return "\n".join(lines)
 
 

@@ -1,24 +1,12 @@
-"""The count of operators, of a function worked by hand."""
+"""The command: a row for each form."""
 
 import json
 from pathlib import Path
 
 import pytest
-import torch
 
 from benchmarks import operators
 from benchmarks.recipes import CASES
-from benchmarks.timing import Candidate
-
-
-def test_operators_of_forward_and_backward_are_counted_without_views() -> None:
-    x = torch.ones(2, 3, requires_grad=True)
-    candidate = Candidate(forward=lambda: (x.t() * 2).sum(), wanted=(x,))
-    found = operators.profile_step("case", "form", candidate, torch.device("cpu"))
-    # mul and sum; ones for the loss's gradient and mul. t and expand are views.
-    assert found.operators == 4
-    assert (found.launches, found.kernel_ms, found.largest) == (0, 0, [])
-    assert found.step_ms > 0
 
 
 def test_command_writes_a_row_for_each_form(
