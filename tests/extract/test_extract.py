@@ -28,7 +28,7 @@ def test_refuses_an_unknown_form(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
     model, _ = grafted()
     with pytest.raises(
-        ValueError, match="format='onnx': allowed are 'adapter', 'merged', 'pruned'"
+        ValueError, match="format='onnx': allowed are 'adapter', 'adapters', 'merged', 'pruned'"
     ):
         extract(model, task="ocr", to=tmp_path / "x", format="onnx")  # pyright: ignore[reportArgumentType]
 

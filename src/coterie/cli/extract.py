@@ -12,14 +12,17 @@ from coterie.cli.moved_run import moved_run_options, open_run
 
 @click.command(cls=Subcommand)
 @click.argument("run", metavar="RUN")
-@click.option("--task", required=True, help="The task's name.")
-@click.option("--to", metavar="DIR", help="A new or empty folder.  [default: RUN/extracted/TASK]")
+@click.option("--task", help="The task's name. Formats of all tasks need none.")
+@click.option(
+    "--to", metavar="DIR", help="A new or empty folder.  [default: RUN/extracted/TASK, or FORMAT]"
+)
 @click.option(
     "--format",
     "--form",
     "format",
-    type=click.Choice(["adapter", "merged", "pruned"]),
-    help="A plain PEFT LoRA, a merged plain model, or a smaller mixture of dense tasks.  "
+    type=click.Choice(["adapter", "adapters", "merged", "pruned"]),
+    help="A plain PEFT LoRA; a LoRA of each expert, with each task's weights; a merged plain "
+    "model; or a smaller mixture of dense tasks.  "
     "[default: pruned for dense tasks, else adapter]",
 )
 @click.option(
@@ -37,9 +40,9 @@ from coterie.cli.moved_run import moved_run_options, open_run
 @device_option
 def extract(  # noqa: PLR0913  an argument for each option
     run: str,
-    task: str,
+    task: str | None,
     to: str | None,
-    format: Literal["adapter", "merged", "pruned"] | None,
+    format: Literal["adapter", "adapters", "merged", "pruned"] | None,
     threshold: float | None,
     curve: bool,
     dtype: Literal["float32", "bfloat16", "float16"] | None,
@@ -58,11 +61,15 @@ def extract(  # noqa: PLR0913  an argument for each option
     Examples:
       coterie extract runs/shared --task ocr --to ocr-adapter
       coterie extract runs/shared --task ocr --to ocr-model --format merged --dtype float16
+      coterie extract runs/moelora --format adapters
       coterie extract runs/squad --task depth
       coterie extract runs/squad --task depth --curve --to depth-curve
     """
-    folder = Path(to or Path(run) / "extracted" / (f"{task}-curve" if curve else task))
-    if curve:
+    name = task or format
+    if name is None or (curve and task is None):
+        raise ValueError("which task is to be extracted? Give --task")
+    folder = Path(to or Path(run) / "extracted" / (f"{task}-curve" if curve else name))
+    if curve and task is not None:
         click.echo(draw_curve(run, folder, task, device, base=base, tasks=tasks))
         return
     from coterie.extract import extract as cut

@@ -28,7 +28,7 @@ def check_checkpoint(folder: Path, base: str | Path) -> CompatibilityReport:
     num_tensors = count_tensors(folder)
     own, host = Host.build(load_config(str(folder)), str(folder)), Host.load(base)
     problems = [*find_unread(folder, own), *find_differences(own, host)]
-    config = own.model.config
+    config: Any = own.model.config
     is_native = type(config).__module__.startswith(f"{transformers.__name__}.")
     missing = [name for name in TOKENIZERS[:2] if not (folder / name).is_file()]
     servers = []

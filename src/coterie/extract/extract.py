@@ -14,9 +14,11 @@ from torch import Tensor
 
 from coterie import serialization
 from coterie.extract import adapter as lora
-from coterie.extract import merged, pruned
+from coterie.extract import adapters, merged, pruned
 from coterie.extract.expert_selection import LayerUse, PruningOptions
 from coterie.extract.fixed_task import get_adapter_config
+from coterie.extract.format import Format
+from coterie.extract.processor_files import save_chat_template, save_processor
 from coterie.extract.source import ExtractRequest
 from coterie.io import PARTIAL, commit, explain_write_errors
 from coterie.progress import Progress
@@ -28,15 +30,23 @@ REPORT_FILE = "coterie_extract.json"
 MERGED_DTYPES = {
     "float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16
 }  # fmt: skip
-FORMATS = {"adapter": lora.write, "merged": merged.write, "pruned": pruned.write}
+FORMATS = {
+    "adapter": Format(lora.write, has_chat_template=True),
+    "adapters": Format(adapters.write, needs_task=False, has_chat_template=True),
+    "merged": Format(merged.write, has_processor=True, has_dtype=True),
+    "pruned": Format(pruned.write, has_processor=True),
+}
+
+
+FormatName = Literal["adapter", "adapters", "merged", "pruned"]
 
 
 def extract(  # noqa: PLR0913  the choices of one call, each by its name
     model: PeftModel | Run | str | Path,
     *,
-    task: str,
+    task: str | None = None,
     to: str | Path,
-    format: Literal["adapter", "merged", "pruned"] | None = None,
+    format: FormatName | None = None,
     adapter: str = "default",
     probe: Mapping[str, Tensor] | None = None,
     use: Mapping[str, LayerUse] | str | None = None,
@@ -46,19 +56,21 @@ def extract(  # noqa: PLR0913  the choices of one call, each by its name
 ) -> Path:
     """Extract a plain single-task model from a mixture, exact to rounding.
 
-    "adapter" and "merged" are for mixtures that the task alone routes: LoRA experts, and no gate
-    or a static one (`TaskGate(per_token=False)`). For a fixed task such a mixture is one LoRA, its
-    experts concatenated along the rank. "pruned" is for dense tasks whose gates read the tokens: a
-    smaller mixture, of the experts that the task uses. The files are loaded again and compared
-    with the routed model.
+    "adapter", "adapters" and "merged" are for mixtures that the task alone routes: LoRA experts,
+    and no gate or a static one (`TaskGate(per_token=False)`). For a fixed task such a mixture is
+    one LoRA, its experts concatenated along the rank. "pruned" is for dense tasks whose gates read
+    the tokens: a smaller mixture, of the experts that the task uses. The files are loaded again and
+    compared with the routed model.
 
     Args:
         model: a grafted model, or one that `PeftModel.from_pretrained` loaded; or a run of
             `coterie.train`, or its folder.
-        task: the task's name, as given to `coterie.graft`; any name if none were given.
+        task: the task's name, as given to `coterie.graft`; any name if none were given. None only
+            for "adapters", which has all tasks.
         to: a folder that does not exist, or is empty.
-        format: "adapter", a plain PEFT LoRA; "merged", a plain transformers checkpoint, with a
-            run's tokenizer or processor; or "pruned", a checkpoint that
+        format: "adapter", a plain PEFT LoRA; "adapters", a plain PEFT LoRA of each expert, and
+            scales.json with each task's weights of them; "merged", a plain transformers
+            checkpoint, with a run's tokenizer or processor; or "pruned", a checkpoint that
             `AutoModel.from_pretrained` loads once `coterie.models.pruned_vision.modeling` is
             imported. None for that of the run's task set: "pruned" for dense tasks, else
             "adapter".
@@ -87,7 +99,8 @@ def extract(  # noqa: PLR0913  the choices of one call, each by its name
     """
     if format not in (None, *FORMATS):
         raise ValueError(f"format={format!r}: allowed are {', '.join(map(repr, FORMATS))}")
-    if dtype is not None and (format != "merged" or dtype not in MERGED_DTYPES):
+    has_dtype = format is not None and FORMATS[format].has_dtype
+    if dtype is not None and not (has_dtype and dtype in MERGED_DTYPES):
         allowed = ", ".join(map(repr, MERGED_DTYPES))
         raise ValueError(
             f"dtype={dtype!r}, format={format!r}: a dtype is of format='merged', one of {allowed}"
@@ -95,15 +108,19 @@ def extract(  # noqa: PLR0913  the choices of one call, each by its name
     to = Path(to).expanduser().absolute()
     if to.exists() and (not to.is_dir() or any(to.iterdir())):
         raise ValueError(f"{to} exists and is not an empty folder: give a new one")
+    if task is None and (format is None or FORMATS[format].needs_task):
+        raise ValueError(f"format={format!r} is of one task: give task=, its name")
     with make_partial_folder(to) as partial:
         request = ExtractRequest.open(
-            model, device=device, task=task, adapter=adapter, probe=probe, use=use,
+            model, device=device, task=task or "", adapter=adapter, probe=probe, use=use,
             pruning=pruning or PruningOptions(), dtype=MERGED_DTYPES.get(dtype or ""),
         )  # fmt: skip
         default = (TaskSet if request.run is None else request.run.config.tasks).extract_format
         # Loading or activating an adapter sets requires_grad.
         trained = {weight: weight.requires_grad for weight in request.model.parameters()}
-        phase = Progress(1, f"write and verify {request.task}", unit="model", first_line_after=1)
+        phase = Progress(
+            1, f"write and verify {request.task or 'all tasks'}", unit="model", first_line_after=1
+        )
         try:
             with suppress_third_party_warnings(), phase as progress:
                 write_extract(format or default, request, partial)
@@ -130,16 +147,25 @@ def make_partial_folder(to: Path) -> Iterator[Path]:
             shutil.rmtree(partial, ignore_errors=True)
 
 
-def write_extract(format: str, request: ExtractRequest, folder: Path) -> None:
+def write_extract(name: str, request: ExtractRequest, folder: Path) -> None:
     """Write all files of the folder, and verify them."""
-    report: dict[str, Any] = {"task": request.task, "form": format, "adapter": request.adapter}
-    report |= FORMATS[format](request, folder)
+    format = FORMATS[name]
+    report: dict[str, Any] = {
+        "task": request.task or None,
+        "form": name,
+        "adapter": request.adapter,
+    }
+    report |= format.write(request, folder)
     config = get_adapter_config(request.model, request.adapter)
     report |= {
         "base_model_name_or_path": config.base_model_name_or_path,
         "tasks": list(config.tasks),
         "mixtures": [serialization.dump(mixture) for mixture in config.parse_mixtures()],
     }
-    if request.processor is not None and format != "adapter":
-        request.processor.save_pretrained(str(folder))
+    if request.processor is not None and request.run is not None:
+        if format.has_processor:
+            base = request.run.config.base
+            report["copied_from_base"] = save_processor(request.processor, base, folder)
+        elif format.has_chat_template:
+            report["chat_template"] = save_chat_template(request.processor, folder)
     (folder / REPORT_FILE).write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")

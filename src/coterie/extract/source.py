@@ -33,12 +33,13 @@ class ExtractRequest:
 
     Attributes:
         run, processor: None for a model alone.
+        task: "" for formats of all tasks.
     """
 
     model: PeftModel
     run: Run | None = None
     processor: Any = None
-    task: str
+    task: str = ""
     adapter: str = "default"
     probe: Mapping[str, Tensor] | None = None
     use: Mapping[str, LayerUse] | str | None = None
