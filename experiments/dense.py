@@ -24,11 +24,12 @@ from coterie import recipes
 from coterie.balancing.uncertainty import Uncertainty
 from coterie.paths import get_cache_dir
 from coterie.recipe import Recipe
-from coterie.routing.mutual_information import TaskExpertMass, compute_mutual_information_by_layer
+from coterie.routing.mutual_information import TaskExpertMass
 from coterie.tasks.dense.task_set import DenseTasks
 from coterie.tasks.dense.vision_config import VisionConfig
 from coterie_demo.scenes import make_scenes
 from coterie_demo.scenes.dataset import Scenes
+from experiments.expert_usage import read_information
 from experiments.parts import in_parts
 
 RESULT = Path(__file__).parents[1] / "benchmarks" / "results" / "scenes-cpu.json"
@@ -141,13 +142,6 @@ def work(out: Path, part: int, parts: int) -> None:
             print(f"   {run.folder}", flush=True)
 
 
-def told(run: coterie.Run, mass: TaskExpertMass) -> dict[str, float]:
-    """Return layer -> mutual information of tasks and experts in nats; at most log(5) = 1.61."""
-    file = run.folder / "routing.json"
-    layers = json.loads(file.read_text())["layers"] if file.is_file() else {}
-    return compute_mutual_information_by_layer(layers, mass)
-
-
 def main() -> None:
     """Train in as many processes as requested, one thread each, then summarise."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -177,7 +171,8 @@ def main() -> None:
         "trained": {name: [json.loads((run.folder / PROVENANCE).read_text())["commit"]
                            for run in of_system] for name, of_system in found.items()},
         "table": table.dump(),
-        "information": {name: {mass: [told(run, mass) for run in of_system] for mass in MASSES}
+        "information": {name: {mass: [read_information(run.folder, mass) for run in of_system]
+                               for mass in MASSES}
                         for name, of_system in found.items() if name != ALONE},
     }  # fmt: skip
     RESULT.write_text(json.dumps(facts, indent=1) + "\n")

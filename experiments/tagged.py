@@ -13,6 +13,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import torch
@@ -21,14 +22,15 @@ import coterie
 from coterie.data.task_sampling import TaskSampling
 from coterie.task_file import read_tasks
 from coterie_demo.showcase import PANTRY
+from experiments.expert_usage import read_information, read_largest_share
 from experiments.habit_systems import ALONE, AT, LEARNING_RATE, check_sizes, make_systems
 from experiments.one_prompt import TASKS
 from experiments.parts import in_parts, read_provenance, share_work, write_provenance
 
 RESULTS = Path(__file__).parents[1] / "benchmarks" / "results"
 SEEDS = (0, 1, 2)
-LENGTHS = (48, 144)
-"""Steps of a system; Awaker's stages have a quarter, a half and a quarter of them."""
+STAGES = (12, 24, 12)
+"""Steps of Awaker's stages; the other systems have one stage of as many."""
 PER_TASK = 3
 """Samples of each task in a step."""
 LIMIT = 150
@@ -40,34 +42,26 @@ SYSTEMS = tuple(make_systems())
 class Unit:
     """One training and its evaluation; `task` is that of a single-task model."""
 
-    steps: int
     system: str
     seed: int
     task: str | None = None
 
     @property
     def path(self) -> str:
-        parts = [f"{self.steps}-steps", self.system, f"seed-{self.seed}"]
-        return "/".join([*parts, *([self.task] if self.task else [])])
+        parts = [self.system, f"seed-{self.seed}", *([self.task] if self.task else [])]
+        return "/".join(parts)
 
 
 def list_units() -> Iterator[Unit]:
-    """Yield all units, all of a length and seed before the next."""
-    for steps in LENGTHS:
-        for seed in SEEDS:
-            for system in SYSTEMS:
-                yield from list_of_system(steps, system, seed)
+    """Yield all units, all of a seed before the next."""
+    for seed in SEEDS:
+        for system in SYSTEMS:
+            yield from list_of_system(system, seed)
 
 
-def list_of_system(steps: int, system: str, seed: int) -> list[Unit]:
+def list_of_system(system: str, seed: int) -> list[Unit]:
     tasks = TASKS if system == ALONE else (None,)
-    return [Unit(steps=steps, system=system, seed=seed, task=task) for task in tasks]
-
-
-def split_stages(steps: int) -> tuple[int, int, int]:
-    """Return the steps of Awaker's stages, which add up to those of the other systems."""
-    quarter = steps // 4
-    return quarter, steps - 2 * quarter, quarter
+    return [Unit(system=system, seed=seed, task=task) for task in tasks]
 
 
 def train_and_score(unit: Unit, out: Path) -> None:
@@ -78,7 +72,7 @@ def train_and_score(unit: Unit, out: Path) -> None:
         if unit.task in (None, name)
     ]
     trained = coterie.train(
-        make_systems(split_stages(unit.steps))[unit.system],
+        make_systems(STAGES)[unit.system],
         base="embedded",
         tasks=tasks,
         out=out / unit.path,
@@ -86,20 +80,17 @@ def train_and_score(unit: Unit, out: Path) -> None:
         progress=False,
         mix=TaskSampling(temperature="equal"),
         seed=unit.seed,
-        steps=unit.steps,
+        steps=sum(STAGES),
         batch_size=PER_TASK * len(tasks),
         learning_rate=LEARNING_RATE,
     )
     coterie.evaluate(trained, limit=LIMIT, batch_size=32)
 
 
-def summarise(out: Path, steps: int) -> dict[str, Any]:
+def summarise(out: Path) -> dict[str, Any]:
     """Compare the systems over the seeds that all of them have."""
     folders = {
-        seed: {
-            name: [out / unit.path for unit in list_of_system(steps, name, seed)]
-            for name in SYSTEMS
-        }
+        seed: {name: [out / unit.path for unit in list_of_system(name, seed)] for name in SYSTEMS}
         for seed in SEEDS
     }
     seeds = [
@@ -107,8 +98,6 @@ def summarise(out: Path, steps: int) -> dict[str, Any]:
         for seed in SEEDS
         if all((f / "scores.json").is_file() for each in folders[seed].values() for f in each)
     ]
-    if not seeds:
-        return {"seeds": []}
     runs = {
         name: [coterie.Run.read(folder) for seed in seeds for folder in folders[seed][name]]
         for name in SYSTEMS
@@ -118,6 +107,16 @@ def summarise(out: Path, steps: int) -> dict[str, Any]:
         "seeds": seeds,
         "table": coterie.compare(runs, baseline=runs[ALONE]).dump(),
         "against_shared_lora": coterie.compare(shared, baseline=runs["shared_lora"]).dump(),
+        "gates": {
+            name: {
+                "information": [
+                    fmean(read_information(run.folder, "chosen").values()) for run in each
+                ],
+                "largest_share": [read_largest_share(run.folder) for run in each],
+            }
+            for name, each in runs.items()
+            if name.startswith("awaker")
+        },
     }
 
 
@@ -142,9 +141,9 @@ def main() -> None:
     in_parts("experiments.tagged", given.out, given.processes, "--until", str(given.until))
     facts = read_provenance(given.out)
     facts |= {
-        "tasks": TASKS, "at": AT, "samples_per_task_and_step": PER_TASK,
+        "tasks": TASKS, "at": AT, "stages": STAGES, "samples_per_task_and_step": PER_TASK,
         "learning_rate": LEARNING_RATE, "limit": LIMIT, "trained_parameters": sizes,
-        "lengths": {str(steps): summarise(given.out, steps) for steps in LENGTHS},
+        **summarise(given.out),
     }  # fmt: skip
     file = RESULTS / f"tagged-{facts['device']}.json"
     file.write_text(json.dumps(facts, indent=1) + "\n")
