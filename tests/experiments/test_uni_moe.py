@@ -58,7 +58,7 @@ def test_units_have_folders_of_their_own() -> None:
     units = [unit.path for unit in list_units(plan())]
     # A model a task, the dense one, and Uni-MoE's four.
     assert len(set(units)) == len(units) == 3 + 1 + 4
-    assert units[0] == f"{SINGLE}/seed-0/colour"
+    assert units[0] == f"{DENSE}/seed-0" and units[-1] == f"{SINGLE}/seed-0/animal"
 
 
 @pytest.mark.slow
