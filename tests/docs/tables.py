@@ -82,6 +82,30 @@ def one_prompt() -> str:
     return scores(read("one-prompt-cpu.json")["table"])
 
 
+def tagged() -> str:
+    """The scores of `experiments.tagged`, without what it varies of Awaker."""
+    table = dict(read("tagged-cuda.json")["table"])
+    table["rows"] = [row for row in table["rows"] if "," not in row["system"]]
+    return scores(table)
+
+
+def awaker_variants() -> str:
+    """What span, stages and tied gates change, and what the gates chose: means over seeds."""
+    found = read("tagged-cuda.json")
+    rows = [
+        [
+            row["system"],
+            shown(row["delta_m"], 0),
+            f"{fmean(gates['information']):.2f}",
+            f"{fmean(gates['largest_share']):.0%}",
+        ]
+        for row in found["against_shared_lora"]["rows"]
+        if (gates := found["gates"].get(row["system"]))
+    ]
+    heads = ("delta_m against the shared LoRA, %", "I(T; E), nats", "share of the most used expert")
+    return markdown(["", *heads], rows)
+
+
 def gate_inputs() -> str:
     """What a gate sees of a task, by the span that it averages."""
     names = ("cosine_other_question", "cosine_other_drawing", "variance_between_tasks")
@@ -172,7 +196,9 @@ TABLES: dict[tuple[Path, str], Callable[[], str]] = {
     (PAGE, "habits_asked"): partial(habits, "asked"),
     (PAGE, "habits_unasked"): partial(habits, "unasked"),
     (PAGE, "one_prompt"): one_prompt,
+    (PAGE, "tagged"): tagged,
     (AWAKER, "gate_inputs"): gate_inputs,
+    (AWAKER, "awaker_variants"): awaker_variants,
     (PAGE, "dense"): dense,
     (PAGE, "information"): information,
     (PAGE, "pruned"): pruned,
