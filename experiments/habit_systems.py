@@ -9,6 +9,7 @@ from coterie import Lora, recipes
 from coterie.balancing.upgrad import UPGrad
 from coterie.experts.base import Experts
 from coterie.experts.hydra_lora import HydraLora
+from coterie.losses.mutual_information import MutualInformation
 from coterie.mixture import Mixture
 from coterie.models.loading import load
 from coterie.recipe import Recipe
@@ -87,6 +88,7 @@ def make_awakers(stages: tuple[int, int, int]) -> Mapping[str, Recipe]:
     one, two = (0, sum(stages), 0), (first, sum(later), 0)
     make = partial(make_awaker, stages=stages)
     text = partial(make_awaker, span="text")
+    informed = {"losses": (MutualInformation(weight=1.0),)}
     return {
         "awaker": make(),
         "awaker, whole prompt": make(span="prompt"),
@@ -96,6 +98,8 @@ def make_awakers(stages: tuple[int, int, int]) -> Mapping[str, Recipe]:
         "awaker, text, two stages": text(stages=two),
         "awaker, text, tied in none": make(span="text", tie="layer", rank=8),
         "awaker, text, tied in all": make(span="text", tie="model", rank=11),
+        "awaker, text, information": replace(text(stages=stages), **informed),
+        "awaker, text, information, one stage": replace(text(stages=one), **informed),
     }
 
 

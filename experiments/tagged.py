@@ -4,13 +4,13 @@ The tasks of `experiments.one_prompt`, in pairs on the same drawings, photos of 
 instead of a question each has the number of its dataset: "Dataset 3." So an input says which answer
 is meant, in a word whose meaning has to be learnt. Besides the systems of `experiments.habits`:
 what the average of Awaker's gate spans, its stages, and which layers share a gate. A second call
-goes on where the first was stopped. The result is benchmarks/results/tagged-cuda.json, or
-tagged-cpu.json.
+goes on where the first was stopped. `--systems` trains some of them. The result is
+benchmarks/results/tagged-cuda.json, or tagged-cpu.json.
 """
 
 import argparse
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean
@@ -52,10 +52,10 @@ class Unit:
         return "/".join(parts)
 
 
-def list_units() -> Iterator[Unit]:
+def list_units(systems: Sequence[str] = SYSTEMS) -> Iterator[Unit]:
     """Yield all units, all of a seed before the next."""
     for seed in SEEDS:
-        for system in SYSTEMS:
+        for system in systems:
             yield from list_of_system(system, seed)
 
 
@@ -87,10 +87,13 @@ def train_and_score(unit: Unit, out: Path) -> None:
     coterie.evaluate(trained, limit=LIMIT, batch_size=32)
 
 
-def summarise(out: Path) -> dict[str, Any]:
-    """Compare the systems over the seeds that all of them have."""
+def summarise(out: Path, systems: Sequence[str] = SYSTEMS) -> dict[str, Any]:
+    """Compare the systems over the seeds that all of them have.
+
+    They are compared with the shared LoRA, and with single-task models if these are among them.
+    """
     folders = {
-        seed: {name: [out / unit.path for unit in list_of_system(name, seed)] for name in SYSTEMS}
+        seed: {name: [out / unit.path for unit in list_of_system(name, seed)] for name in systems}
         for seed in SEEDS
     }
     seeds = [
@@ -100,12 +103,13 @@ def summarise(out: Path) -> dict[str, Any]:
     ]
     runs = {
         name: [coterie.Run.read(folder) for seed in seeds for folder in folders[seed][name]]
-        for name in SYSTEMS
+        for name in systems
     }
     shared = {name: each for name, each in runs.items() if name != ALONE}
+    alone = {"table": coterie.compare(runs, baseline=runs[ALONE]).dump()} if ALONE in runs else {}
     return {
         "seeds": seeds,
-        "table": coterie.compare(runs, baseline=runs[ALONE]).dump(),
+        **alone,
         "against_shared_lora": coterie.compare(shared, baseline=runs["shared_lora"]).dump(),
         "gates": {
             name: {
@@ -123,6 +127,7 @@ def summarise(out: Path) -> dict[str, Any]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=Path("runs/tagged"))
+    parser.add_argument("--systems", nargs="+", choices=SYSTEMS, default=SYSTEMS)
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument(
         "--until", type=float, default=1e18, help="start no unit after it, in Unix time"
@@ -132,18 +137,19 @@ def main() -> None:
     torch.set_num_threads(1)
     if given.part is not None:
         write_provenance(given.out)
-        units = {unit.path: unit for unit in list_units()}
+        units = {unit.path: unit for unit in list_units(given.systems)}
         share_work(
             units, given.out / "claims", lambda unit: train_and_score(unit, given.out), given.until
         )
         return
     sizes = check_sizes(TASKS)
-    in_parts("experiments.tagged", given.out, given.processes, "--until", str(given.until))
+    chosen = ("--until", str(given.until), "--systems", *given.systems)
+    in_parts("experiments.tagged", given.out, given.processes, *chosen)
     facts = read_provenance(given.out)
     facts |= {
         "tasks": TASKS, "at": AT, "stages": STAGES, "samples_per_task_and_step": PER_TASK,
         "learning_rate": LEARNING_RATE, "limit": LIMIT, "trained_parameters": sizes,
-        **summarise(given.out),
+        **summarise(given.out, given.systems),
     }  # fmt: skip
     file = RESULTS / f"tagged-{facts['device']}.json"
     file.write_text(json.dumps(facts, indent=1) + "\n")

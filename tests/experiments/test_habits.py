@@ -20,8 +20,8 @@ def test_units_are_of_known_systems_and_have_folders_of_their_own() -> None:
     units = list_units()
     assert len({unit.path for unit in units}) == len(units)
     assert {unit.system for unit in units} == set(make_systems())
-    # A model a task, in both regimes, for three seeds; then 8 and 5 systems and 7 ablations.
-    assert len(units) == 3 * (2 * 6 + 8 + 5 + 7)
+    # A model a task, in both regimes, for three seeds; then 8 and 5 systems and 9 ablations.
+    assert len(units) == 3 * (2 * 6 + 8 + 5 + 9)
 
 
 def test_awaker_takes_as_many_steps_as_the_others() -> None:

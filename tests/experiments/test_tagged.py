@@ -7,7 +7,7 @@ from experiments.tagged import STAGES, SYSTEMS, list_units
 
 def test_units_are_a_model_a_task_and_the_systems_for_three_seeds() -> None:
     units = list(list_units())
-    assert len({unit.path for unit in units}) == len(units) == 3 * (len(TASKS) + 15)
+    assert len({unit.path for unit in units}) == len(units) == 3 * (len(TASKS) + 17)
     assert {unit.system for unit in units} == set(SYSTEMS)
 
 
