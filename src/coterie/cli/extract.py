@@ -20,13 +20,15 @@ from coterie.cli.moved_run import moved_run_options, open_run
     "--format",
     "--form",
     "format",
-    type=click.Choice(["adapter", "adapters", "merged", "pruned"]),
+    type=click.Choice(["adapter", "adapters", "merged", "native", "pruned"]),
     help="A plain PEFT LoRA; a LoRA of each expert, with each task's weights; a merged plain "
-    "model; or a smaller mixture of dense tasks.  "
+    "model; a mixture as Mixtral or Qwen2-MoE; or a smaller mixture of dense tasks.  "
     "[default: pruned for dense tasks, else adapter]",
 )
 @click.option(
-    "--threshold", type=float, help="Pruned: share of tokens for an expert to stay.  [default: .03]"
+    "--threshold",
+    type=float,
+    help="Pruned, native: share of tokens for an expert to stay.  [default: .03 of pruned]",
 )
 @click.option(
     "--curve", is_flag=True, help="Prune at several thresholds, and write the scores alone."
@@ -34,7 +36,7 @@ from coterie.cli.moved_run import moved_run_options, open_run
 @click.option(
     "--dtype",
     type=click.Choice(["float32", "bfloat16", "float16"]),
-    help="Merged: of the written weights.  [default: as the base model is saved]",
+    help="Merged, native: of the written weights.  [default: as the base model is saved]",
 )
 @moved_run_options
 @device_option
@@ -42,7 +44,7 @@ def extract(  # noqa: PLR0913  an argument for each option
     run: str,
     task: str | None,
     to: str | None,
-    format: Literal["adapter", "adapters", "merged", "pruned"] | None,
+    format: Literal["adapter", "adapters", "merged", "native", "pruned"] | None,
     threshold: float | None,
     curve: bool,
     dtype: Literal["float32", "bfloat16", "float16"] | None,

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from coterie import serialization
 from coterie.extract import adapter as lora
-from coterie.extract import adapters, merged, pruned
+from coterie.extract import adapters, merged, native, pruned
 from coterie.extract.expert_selection import LayerUse, PruningOptions
 from coterie.extract.fixed_task import get_adapter_config
 from coterie.extract.format import Format
@@ -34,11 +34,12 @@ FORMATS = {
     "adapter": Format(lora.write, has_chat_template=True),
     "adapters": Format(adapters.write, needs_task=False, has_chat_template=True),
     "merged": Format(merged.write, has_processor=True, has_dtype=True),
+    "native": Format(native.write, has_processor=True, has_dtype=True),
     "pruned": Format(pruned.write, has_processor=True),
 }
 
 
-FormatName = Literal["adapter", "adapters", "merged", "pruned"]
+FormatName = Literal["adapter", "adapters", "merged", "native", "pruned"]
 
 
 def extract(  # noqa: PLR0913  the choices of one call, each by its name
@@ -70,7 +71,8 @@ def extract(  # noqa: PLR0913  the choices of one call, each by its name
         to: a folder that does not exist, or is empty.
         format: "adapter", a plain PEFT LoRA; "adapters", a plain PEFT LoRA of each expert, and
             scales.json with each task's weights of them; "merged", a plain transformers
-            checkpoint, with a run's tokenizer or processor; or "pruned", a checkpoint that
+            checkpoint, with a run's tokenizer or processor; "native", a mixture of Copies in a
+            language model as transformers' Mixtral or Qwen2-MoE; or "pruned", a checkpoint that
             `AutoModel.from_pretrained` loads once `coterie.models.pruned_vision.modeling` is
             imported. None for that of the run's task set: "pruned" for dense tasks, else
             "adapter".
@@ -78,12 +80,14 @@ def extract(  # noqa: PLR0913  the choices of one call, each by its name
         probe: inputs of the base model's forward pass on which outputs are compared too, for
             models that fit into memory twice. For "pruned", None takes a few images of a run's
             data set.
-        use: for "pruned": layer -> {"chosen": share of units by expert}, of the task; or the
-            split of the run's data set to measure it on. None for what `coterie evaluate` wrote
-            into the run's routing.json, else "validation"; without a run, for the probe.
-        pruning: for "pruned": how many experts are removed; None for Mod-Squad's 3 %.
-        dtype: for "merged": of the written weights; None for the dtype that a run's base model is
-            saved in, or that of a given model.
+        use: for "pruned" and "native": layer -> {"chosen": share of units by expert}, of the task;
+            or, for "pruned", the split of the run's data set to measure it on. None for what
+            `coterie evaluate` wrote into the run's routing.json, else, for "pruned",
+            "validation"; without a run, for the probe.
+        pruning: how many experts are removed; None for Mod-Squad's 3 % of "pruned", and for none of
+            "native".
+        dtype: for "merged" and "native": of the written weights; None for the dtype that a run's
+            base model is saved in, or that of a given model.
         device: where a run's model is loaded, see `coterie.devices.choose_device`; None for an
             accelerator where there is one. A model that is given stays where it is.
 
@@ -113,7 +117,7 @@ def extract(  # noqa: PLR0913  the choices of one call, each by its name
     with make_partial_folder(to) as partial:
         request = ExtractRequest.open(
             model, device=device, task=task or "", adapter=adapter, probe=probe, use=use,
-            pruning=pruning or PruningOptions(), dtype=MERGED_DTYPES.get(dtype or ""),
+            pruning=pruning, dtype=MERGED_DTYPES.get(dtype or ""),
         )  # fmt: skip
         default = (TaskSet if request.run is None else request.run.config.tasks).extract_format
         # Loading or activating an adapter sets requires_grad.

@@ -13,7 +13,7 @@ from torch import Tensor
 from transformers import AutoModel
 
 from coterie.evaluate.cost import count_flops
-from coterie.extract.expert_selection import compute_lost_choices
+from coterie.extract.expert_selection import PruningOptions, compute_lost_choices
 from coterie.extract.fixed_task import get_adapter_layers, use_single_adapter
 from coterie.extract.parameter_counts import count_model_parameters, count_pruned_parameters
 from coterie.extract.pruning import check, close_experts, prune, select_remaining_experts
@@ -34,7 +34,8 @@ def write(request: ExtractRequest, folder: Path) -> dict[str, Any]:
 
     Raises ValueError if the task's expert usage is unknown.
     """
-    model, task, adapter, pruning = request.model, request.task, request.adapter, request.pruning
+    model, task, adapter = request.model, request.task, request.adapter
+    pruning = request.pruning or PruningOptions()
     check(model, task, adapter)
     if request.run is not None and len({each.dtype for each in model.parameters()}) > 1:
         # Trained weights are float32 and frozen ones bfloat16; a checkpoint has one dtype, exactly.
@@ -112,7 +113,7 @@ def restrict_to_experts(
 ) -> Iterator[None]:
     """Restrict the routed model to the remaining experts, inside the context."""
     layers = get_adapter_layers(model, adapter)
-    before = {name: layer.coterie_site[adapter] for name, layer in layers.items()}
+    before = {name: layers[name].coterie_site[adapter] for name in stay}
     for name, site in before.items():
         mixture = close_experts(site.mixture, stay[name])
         layers[name].coterie_site[adapter] = replace(site, mixture=mixture)

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +43,7 @@ class ExtractRequest:
     adapter: str = "default"
     probe: Mapping[str, Tensor] | None = None
     use: Mapping[str, LayerUse] | str | None = None
-    pruning: PruningOptions = field(default_factory=PruningOptions)
+    pruning: PruningOptions | None = None
     dtype: torch.dtype | None = None
 
     @classmethod

@@ -1,0 +1,54 @@
+"""A language model with the experts that one task uses."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from transformers import AutoModelForCausalLM
+
+from coterie import Copies
+from coterie.extract import extract
+from coterie.extract.expert_selection import PruningOptions
+from coterie.extract.native_pruning import find_most_used
+from tests.extract.copies_models import COPIES, grafted
+
+FOUR = replace(COPIES, experts=Copies(count=4))
+LAYERS = [f"model.layers.{number}.mlp" for number in (0, 1)]
+# Of the first layer, one expert is never chosen; of the second, two.
+USE = {
+    LAYERS[0]: {"chosen": [0.9, 0.5, 0.6, 0.0]},
+    LAYERS[1]: {"chosen": [0.0, 1.0, 0.0, 1.0]},
+}
+
+
+def test_experts_that_are_used_remain(tmp_path: Path) -> None:
+    folder = extract(
+        grafted((FOUR,)), task="any", to=tmp_path / "x", format="native", use=USE,
+        pruning=PruningOptions(),
+    )  # fmt: skip
+    report = json.loads((folder / "coterie_extract.json").read_text())
+    # As many in each layer; of the second, the first of those that were never chosen, too.
+    assert report["kept"] == {LAYERS[0]: [0, 1, 2], LAYERS[1]: [0, 1, 3]}
+    assert report["choices_lost"] == dict.fromkeys(LAYERS, 0.0) and report["experts"] == 3
+    assert report["probe_error"] < 1e-5
+    assert AutoModelForCausalLM.from_pretrained(folder).config.num_local_experts == 3
+
+
+def test_most_used() -> None:
+    assert find_most_used([0.1, 0.3, 0.2, 0.3], 2) == (1, 3)
+    assert find_most_used([0.0, 0.0, 1.0], 2) == (0, 2)
+
+
+def test_refused(tmp_path: Path) -> None:
+    over_all = replace(FOUR, router=replace(FOUR.router, normalize="all"))
+    for mixture, use, said in (
+        (over_all, USE, "removing some raises the weights of the others"),
+        (FOUR, None, "run `coterie evaluate`"),
+        (FOUR, {LAYERS[0]: {"chosen": [1.0]}}, "use has 1 shares for"),
+    ):
+        with pytest.raises(ValueError, match=said):
+            extract(
+                grafted((mixture,)), task="any", to=tmp_path / "x", format="native", use=use,
+                pruning=PruningOptions(),
+            )  # fmt: skip
