@@ -47,7 +47,8 @@ def test_the_pantry(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert read_tasks("pantry:ocr,naming").names == ("ocr", "naming")
     with pytest.raises(
         ValueError,
-        match=r"pantry: there is no task 'orc' \(did you mean ocr\?\): give one of naming",
+        match=r"pantry: there is no task 'orc' \(did you mean ocr\?\): give one of naming.*; "
+        "`coterie fetch pantry` builds what is missing",
     ):
         read_tasks("pantry:orc")
 

@@ -44,7 +44,10 @@ def read_tasks(path: str | Path) -> TaskSet:
     try:
         return task_set.select(names)
     except ValueError as error:
-        raise ValueError(f"{source}: {error}") from None
+        advice = ""
+        if source in OPTIONAL_NAMES[TASKS]:
+            advice = f"; `coterie fetch {source}` builds what is missing"
+        raise ValueError(f"{source}: {error}{advice}") from None
 
 
 def find_tasks(

@@ -35,9 +35,10 @@ def check_downloads() -> Iterator[Check]:
             said = f"not fetched: {', '.join(missing)} missing"
             yield Check(subject=part, status="off", details=said, advice=f"coterie fetch {part}")
         else:
-            yield Check(
-                subject=part, status="ok", details=f"fetched, {format_folder_size(folder / part)}"
-            )
+            lacks = describe_partial_pantry(folder / part) if part == "pantry" else ""
+            said = f"fetched{lacks}, {format_folder_size(folder / part)}"
+            advice = f"coterie fetch {part}" if lacks else ""
+            yield Check(subject=part, status="ok", details=said, advice=advice)
     yield check_scenes(folder / "scenes")
     for client, use in CLIENTS.items():
         path = shutil.which(client)
@@ -46,6 +47,17 @@ def check_downloads() -> Iterator[Check]:
             yield Check(subject=client, status="off", details=said, advice=f"install {client}")
         else:
             yield Check(subject=client, status="ok", details=f"{path}, for {use}")
+
+
+def describe_partial_pantry(folder: Path) -> str:
+    """How many of the pantry's tasks a folder has; empty if it has all."""
+    from coterie_demo.pantry.contents import list_tasks, read_splits, select_splits
+
+    try:
+        splits = read_splits(folder)
+    except ValueError:
+        return ", but damaged"
+    return "" if splits == select_splits(None) else f", {len(splits)} of {len(list_tasks())} tasks"
 
 
 def check_scenes(folder: Path) -> Check:

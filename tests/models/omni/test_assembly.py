@@ -96,7 +96,9 @@ def test_it_is_loaded_answers_and_trains(language_model: Path, tmp_path: Path) -
     assert again == folder and not (folder / "README.md").exists()
 
 
-def test_a_head_that_is_tied_to_embeddings_of_another_name(tmp_path: Path) -> None:
+def test_a_head_that_is_tied_to_embeddings_of_another_name(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     words = tokenizer()
     words.save_pretrained(tmp_path / "llm")
     config = GPT2Config(
@@ -104,8 +106,11 @@ def test_a_head_that_is_tied_to_embeddings_of_another_name(tmp_path: Path) -> No
     )
     plain = seeded(lambda: GPT2LMHeadModel(config)).eval()
     plain.save_pretrained(tmp_path / "llm")
+    capfd.readouterr()
     folder = assemble(tmp_path / "omni", language_model=tmp_path / "llm", encoders=[(IMAGE, None)])
+    assert "Loading weights" not in capfd.readouterr().err  # transformers' bar
     model: Any = AutoModelForImageTextToText.from_pretrained(folder).eval()
+    assert "Loading weights" in capfd.readouterr().err
     ids = torch.tensor([[20, 21, 22]])
     with torch.no_grad():
         found = model(input_ids=ids).logits[..., : len(words)]

@@ -26,6 +26,7 @@ from coterie.models.omni.configuration import OmniConfig
 from coterie.models.omni.modeling import get_connector
 from coterie.models.omni.modeling_causal_lm import OmniForConditionalGeneration
 from coterie.models.omni.processing import OmniProcessor
+from coterie.third_party_warnings import suppress_third_party_warnings
 
 Encoders = Sequence[tuple[Encoder, str | Path | None]]
 """Encoders, in the order of their tokens, each with the folder of its weights."""
@@ -34,6 +35,7 @@ TURN = "<|im_start|>"
 """The token that begins a turn in ChatML, which the template of omni models writes."""
 
 
+@suppress_third_party_warnings()
 def assemble(
     to: str | Path,
     *,

@@ -20,17 +20,13 @@ class Naming(PantryTask):
     name = "naming"
     description = "a drawing of a thing; its name"
     sources = EMOJI
+    split_sources: ClassVar = {"test_photo": (TUXPAINT,)}
     held_out = (
         "a drawing style that is not in training (Noto; training has Fluent 3D, Fluent flat and "
         "FxEmoji); the things are the same. `test_photo`: pictures of Tux Paint, many of them "
         "photos"
     )
     sizes: ClassVar = {"train": 1000, "validation": 60, "test": 150, "test_photo": 150}
-
-    def list_splits(self, assets: AssetStore) -> tuple[str, ...]:
-        return tuple(
-            split for split in self.sizes if split != "test_photo" or TUXPAINT in assets.fetched
-        )
 
     def generate_rows(self, assets: AssetStore, split: str) -> Iterator[Row]:
         if split == "test_photo":
