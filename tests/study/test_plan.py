@@ -57,6 +57,12 @@ def test_the_first_mixture_says_how_long_and_how_large_where_nothing_else_does(u
     assert [run.steps for run in planned.runs] == [4, 3, 1, 4, 4]
 
 
+def test_a_step_for_each_task_alone(user: Path) -> None:
+    said = "^steps=1: single_task shares them out among models of 2 tasks: give at least 2$"
+    with pytest.raises(ValueError, match=said):
+        list(plan(user, settings={"steps": 1}).describe())
+
+
 @pytest.mark.parametrize("seeds", [(), (1, 1), (-1,)])
 def test_wrong_seeds(user: Path, seeds: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match=r"seeds=.*: give one or more, each once and at least 0"):

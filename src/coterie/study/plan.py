@@ -176,6 +176,11 @@ class StudyPlan:
         sizes = self.samples.sizes
         if len(sizes) < len(self.tasks.names):  # every sample has all tasks
             return [self.steps] * len(self.tasks.names)
+        if self.steps < len(sizes):
+            raise ValueError(
+                f"steps={self.steps}: {ALONE} shares them out among models of {len(sizes)} tasks: "
+                f"give at least {len(sizes)}"
+            )
         config = self.make_config(self.main, self.tasks, seed=self.seeds[0])
         weights = self.tasks.get_sampling_weights()
         shares = config.mix.compute_task_probabilities(sizes, weights)
