@@ -46,9 +46,9 @@ def test_a_quantised_base_model(tmp_path: Path, device: torch.device, how: str) 
     run = train_beside_plain(tmp_path, device, tolerance=0.05, quantize=how)
     scores = coterie.evaluate(run, split="validation", limit=2, device=device)
     assert set(scores.tasks) == set(run.task_names)
-    engine = InferenceEngine.from_run(run.folder, task="ocr", device=device)
+    engine = InferenceEngine.from_run(run.folder, device=device)
     assert is_quantized(engine.loaded.model.get_base_model())
-    assert isinstance(engine.answer("is this 1 train?"), str)
+    assert isinstance(engine.ask("is this 1 train?", task="ocr"), str)
 
 
 COMPILED = """

@@ -34,7 +34,8 @@ FLAGS = {
     "report": "--to --title --conflict --media-root --tasks",
     "extract": "--task --to --format --threshold --curve --dtype --base --tasks --device",
     "verify": "--base --for --json",
-    "generate": "--task --image --video --audio --sound --jsonl --base --tasks --device",
+    "generate": "--task --image --video --audio --sound --jsonl --rows --out --batch-size "
+    "--base --tasks --device",
     "list": "--runs",
     "doctor": "",
 }

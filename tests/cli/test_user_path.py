@@ -32,8 +32,17 @@ def test_from_ten_rows_to_a_report(there: Path, coterie: Calls) -> None:
     assert scores["tasks"]["colour"]["samples"] >= 1
     called = coterie("report", "runs/rode", "--to", "report.html")
     assert called.code == 0 and "data:image" in (there / "report.html").read_text()
-    called = coterie("generate", "runs/rode", "--image", "data/pictures/0.png", "what colour?")
+    picture = ("--image", "data/pictures/0.png")
+    called = coterie("generate", "runs/rode", *picture, "what colour is 0?")
     assert called.code == 0 and called.out
+    answers = ("--rows", "data/rows.jsonl", "--out", "answers.jsonl")
+    assert coterie("generate", "runs/rode", *answers).out == "answers.jsonl: 10 new answers\n"
+    again = coterie("generate", "runs/rode", *answers)
+    assert again.out == "answers.jsonl: 0 new answers, 10 were there\n"
+    first = json.loads((there / "answers.jsonl").read_text().partition("\n")[0])
+    assert first["row"] == "rows.jsonl:1" and first["answer"] == called.out.strip()
+    called = coterie("generate", "runs/rode", "--rows", "data/rows.jsonl")
+    assert called.code == 2 and "--rows and --out go together" in called.err
 
     # Plain transformers and PEFT; coterie is imported, and that is all.
     base = AutoModelForImageTextToText.from_pretrained("model")

@@ -44,8 +44,8 @@ def requests(kind: str, *middle: Any, visuals: Any = None) -> list[Any]:
 
 
 def test_answers_are_those_of_the_run(made: Run) -> None:
-    engine = InferenceEngine.from_run(made.folder, task="yes", device="cpu")
-    wanted = [engine.answer(doc["question"]) for doc in DOCS]  # of at most three tokens
+    engine = InferenceEngine.from_run(made.folder, device="cpu")
+    wanted = [engine.ask(doc["question"], task="yes") for doc in DOCS]  # of at most three tokens
     options = {"max_new_tokens": 3, "temperature": 0, "do_sample": False, "until": ["\n\n\n"]}
     assert make_model(made).generate_until(requests("generate_until", options)) == wanted
     first = wanted[0].split()[0][0]

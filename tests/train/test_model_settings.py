@@ -135,9 +135,9 @@ def test_what_follows_a_quantised_run(tmp_path: Path, how: str) -> None:
     assert set(scores.tasks) == set(run.task_names)
     key = json.loads(run.directory.predictions_cache_file("validation", "ocr").read_text())["key"]
     assert key["quantize"] == how and "attention" not in key
-    engine = InferenceEngine.from_run(run.folder, task="ocr", device="cpu")
+    engine = InferenceEngine.from_run(run.folder, device="cpu")
     assert is_quantized(engine.loaded.model.get_base_model())
-    assert isinstance(engine.answer("is this 1 train?"), str)
+    assert isinstance(engine.ask("is this 1 train?", task="ocr"), str)
 
     folder = coterie.extract(run, task="ocr", to=tmp_path / "ocr")
     plain_lora = PeftModel.from_pretrained(run.config.load_base("cpu").model, str(folder)).eval()

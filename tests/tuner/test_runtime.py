@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from coterie import Mixture, TaskGate
-from coterie.routing.context import RoutingContext
+from coterie.routing.context import CachedDecision, RoutingContext
 from coterie.tuner import runtime
-from coterie.tuner.runtime import RUNTIME
+from coterie.tuner.runtime import RUNTIME, GenerationSession
 from tests.tiny import TINY
 from tests.tuner.checks import IDS, grafted, logits
 
@@ -65,3 +65,23 @@ def test_contexts_are_dropped_from_the_outermost_of_their_owner() -> None:
     assert RUNTIME.context is contexts[0]
     runtime.drop_interrupted("a")
     assert RUNTIME.context is None
+
+
+def test_sessions_of_generate_are_joined_and_selected_by_sample() -> None:
+    def session(*tasks: int, encoder: bool) -> GenerationSession:
+        """Decisions with the tasks' numbers, of which an encoder's is only there with a picture."""
+        logits = torch.tensor(tasks)[:, None].float()
+        made = {"mlp": CachedDecision(logits, logits + 0.5)}
+        made |= {"vision": CachedDecision(logits, None)} if encoder else {}
+        model = torch.nn.Identity()
+        return GenerationSession(model=model, task_ids=torch.tensor(tasks), cached_decisions=made)
+
+    both = session(3, 1, encoder=True).join(session(2, encoder=False))
+    assert both.has_started and both.cached_decisions.keys() == {"mlp"}
+    some = both.select(torch.tensor([2, 0]))
+    assert some.task_ids is not None and some.task_ids.tolist() == [2, 3]
+    logits, noise = some.cached_decisions["mlp"]
+    assert logits.tolist() == [[2.0], [3.0]] and noise is not None
+    assert noise.tolist() == [[2.5], [3.5]]
+    without = GenerationSession(model=torch.nn.Identity())
+    assert without.join(without).select(torch.tensor([0])).task_ids is None

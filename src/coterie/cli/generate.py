@@ -3,7 +3,8 @@
 import json
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -11,6 +12,10 @@ from coterie.cli.device import announce_device, device_option
 from coterie.cli.main import Subcommand
 from coterie.cli.moved_run import moved_run_options, open_run
 from coterie.modalities.base import find_media_modalities
+
+if TYPE_CHECKING:
+    from coterie.serve.engine import InferenceEngine
+    from coterie.serve.task_prompt import TaskPrompt
 
 
 def add_media_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -27,17 +32,17 @@ def add_media_options(command: Callable[..., None]) -> Callable[..., None]:
 @click.option("--task", help="Which of the run's tasks; needed if it has several.")
 @add_media_options
 @click.option("--jsonl", is_flag=True, help="Read rows and write answers as JSON lines.")
+@click.option("--rows", metavar="FILE", help="Answer the rows of a file; needs --out.")
+@click.option("--out", metavar="FILE", help="Write JSON lines there; go on if it is begun.")
+@click.option("--batch-size", default=16, show_default=True, type=int, help="Answers at a time.")
 @moved_run_options
 @device_option
 def generate(
     run: str,
     questions: tuple[str, ...],
     task: str | None,
-    jsonl: bool,
-    base: str | None,
-    tasks: str | None,
     device: str | None,
-    **media: tuple[str, ...],
+    **options: Any,
 ) -> None:
     """Answer questions with a run's model.
 
@@ -46,6 +51,9 @@ def generate(
     input are rows as in training, with their own images and audio, and each answer is a JSON line
     with the question. The model is loaded once.
 
+    --rows answers a file, many rows at a time, with a line of --out for each in their order. Rows
+    of several tasks name theirs in a column "task". Called again, it goes on where it was stopped.
+
     \b
     Examples:
       coterie generate runs/rode --task naming --image apple.png "What is this?"
@@ -53,26 +61,71 @@ def generate(
       coterie generate runs/rode --task spoken --audio word.wav "Which word is spoken?"
       coterie generate runs/rode --task ocr --image page.png < questions.txt
       coterie generate runs/rode --task ocr --jsonl < rows.jsonl > answers.jsonl
+      coterie generate runs/rode --rows rows.jsonl --out answers.jsonl
     """
-    from coterie.serve.engine import InferenceEngine
+    from coterie.serve.engine import InferenceEngine, find_task
 
-    given = {name: files for name, files in media.items() if files}
+    rows, out, jsonl = options["rows"], options["out"], options["jsonl"]
+    check_usage(rows, out, given=bool(questions) or jsonl, batch_size=options["batch_size"])
+    media = {name: options[name] for name in find_media_modalities() if options[name]}
     chosen = announce_device(device)
-    opened = open_run(run, base=base, tasks=tasks)
-    engine = InferenceEngine.from_run(opened, task=task, media=given, device=chosen)
-    column = engine.task.question
-    rows: Iterable[Mapping[str, Any]]
-    if questions:
-        rows = ({column: question} for question in questions)
-    elif not engine.needs_question and not jsonl:
-        rows = ({},)
+    opened = open_run(run, base=options["base"], tasks=options["tasks"])
+    if rows is None:
+        find_task(opened, task)  # a name is wrong before a large model is loaded
+    engine = InferenceEngine.from_run(opened, device=chosen, max_rows=options["batch_size"])
+    if rows is None:
+        answer_questions(engine, engine.make_prompt(task, media), questions, jsonl=jsonl)
     else:
-        rows = read_rows(sys.stdin, column, jsonl=jsonl)
-    for row in rows:
-        answer = engine.answer_row(row)
-        if jsonl:
-            answer = json.dumps({column: row.get(column), "answer": answer}, ensure_ascii=False)
-        click.echo(answer.replace("\r", "\\r").replace("\n", "\\n"))
+        answer_file(engine, rows, out, task, media)
+
+
+def check_usage(rows: str | None, out: str | None, *, given: bool, batch_size: int) -> None:
+    """Raise ValueError for options that do not go together."""
+    if (rows is None) != (out is None):
+        raise ValueError("--rows and --out go together: give the rows, and where answers go")
+    if rows is not None and given:
+        raise ValueError("--rows has the questions: leave QUESTION and --jsonl out")
+    if batch_size < 1:
+        raise ValueError(f"--batch-size {batch_size}: give at least 1")
+
+
+def answer_questions(
+    engine: "InferenceEngine", prompt: "TaskPrompt", questions: tuple[str, ...], *, jsonl: bool
+) -> None:
+    """Print an answer to each question, or each line of standard input, when it is there."""
+    column = prompt.task.question
+    if questions:
+        batches = [[{column: question} for question in questions]]
+    elif not prompt.needs_question and not jsonl:
+        batches = [[{}]]
+    else:  # who types a line waits for its answer
+        batches = ([row] for row in read_rows(sys.stdin, column, jsonl=jsonl))
+    for rows in batches:
+        jobs = engine.answer(prompt.read(row) for row in rows)
+        for row, job in zip(rows, jobs, strict=True):
+            answer = job.text.text
+            if jsonl:
+                answer = json.dumps({column: row.get(column), "answer": answer}, ensure_ascii=False)
+            click.echo(answer.replace("\r", "\\r").replace("\n", "\\n"))
+
+
+def answer_file(
+    engine: "InferenceEngine",
+    rows: str,
+    out: str,
+    task: str | None,
+    media: Mapping[str, tuple[str, ...]],
+) -> None:
+    """Answer the rows of a file into another, and say how many."""
+    from coterie.data.sources.opening import open_rows
+    from coterie.serve.answer_file import answer_rows
+
+    def make_prompt(named: Any) -> "TaskPrompt":
+        return engine.make_prompt(task or named, media)
+
+    source = open_rows(rows, split="test")
+    before, new = answer_rows(engine, source, Path(out).expanduser(), make_prompt)
+    click.echo(f"{out}: {new} new answers" + (f", {before} were there" if before else ""))
 
 
 def read_rows(lines: Iterable[str], column: str, *, jsonl: bool) -> Iterator[dict[str, Any]]:

@@ -21,6 +21,19 @@ class CachedDecision(NamedTuple):
     logits: Float[Tensor, "batch experts"]
     noise: Float[Tensor, "batch experts"] | None
 
+    def join(self, other: "CachedDecision") -> "CachedDecision":
+        """Return the decision of both batches, in this order."""
+        both = zip(self, other, strict=True)
+        logits, noise = (None if a is None or b is None else torch.cat([a, b]) for a, b in both)
+        assert logits is not None
+        return CachedDecision(logits, noise)
+
+    def select(self, samples: Int[Tensor, " chosen"]) -> "CachedDecision":
+        """Return the decision of some samples of the batch."""
+        chosen = samples.to(self.logits.device)
+        noise = None if self.noise is None else self.noise[chosen]
+        return CachedDecision(self.logits[chosen], noise)
+
 
 @dataclass(kw_only=True)
 class RoutingContext:

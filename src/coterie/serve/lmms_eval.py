@@ -54,7 +54,8 @@ class LmmsModel(Model):
         if not str(batch_size or 1).isdecimal():
             raise ValueError(f"batch_size={batch_size!r}: give a number")
         self.samples_at_once = int(batch_size or 1)
-        self.engine = InferenceEngine.from_run(run, task=task, device=device)
+        self.engine = InferenceEngine.from_run(run, device=device)
+        self.task = self.engine.get_task(task)
 
     def generate_until(self, requests: Sequence[Any]) -> list[str]:
         """Return the answer to each request: greedy, up to the first of the task's stop texts.
@@ -115,7 +116,7 @@ class LmmsModel(Model):
         media = [encode_image(each, source) for each in visuals if each is not None]
         text = context.replace(PLACEHOLDER, "").strip()
         turn = Message(role="user", parts=(*media, text))
-        name = self.engine.task.name
+        name = self.task.name
         return TextSample(task=name, messages=(turn,), answers=answers, source=source)
 
 

@@ -1,5 +1,7 @@
 """`generate` of a grafted model: it takes task ids, and keeps a prompt's decisions."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -51,6 +53,17 @@ def generate_routed(self: Any, *args: Any, **kwargs: Any) -> Any:
         return type(self).generate(self, *args, **kwargs)
     finally:
         RUNTIME.context, RUNTIME.generation_session = outer_context, outer
+
+
+@contextmanager
+def continue_generation(session: GenerationSession | None) -> Iterator[None]:
+    """Run forward passes of a model as further steps of its `generate`, for a session's samples."""
+    outer = RUNTIME.generation_session
+    RUNTIME.generation_session = session
+    try:
+        yield
+    finally:
+        RUNTIME.generation_session = outer
 
 
 def _get_base_model(model: Any) -> Any:

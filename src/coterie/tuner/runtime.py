@@ -10,6 +10,7 @@ import threading
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 
+import torch
 from jaxtyping import Bool, Int
 from torch import Tensor, nn
 
@@ -36,6 +37,33 @@ class GenerationSession:
     assistant: nn.Module | None = None
     cached_decisions: dict[str, CachedDecision] = field(default_factory=dict)
     has_started: bool = False
+
+    def join(self, other: "GenerationSession") -> "GenerationSession":
+        """Return the session of both sessions' samples, whose prompts were seen, in this order.
+
+        Decisions that one of them lacks are of encoders, which do not run after the prompt.
+        """
+        shared = [name for name in self.cached_decisions if name in other.cached_decisions]
+        decisions = {
+            name: self.cached_decisions[name].join(other.cached_decisions[name]) for name in shared
+        }
+        tasks = None
+        if self.task_ids is not None and other.task_ids is not None:
+            tasks = torch.cat([self.task_ids, other.task_ids.to(self.task_ids.device)])
+        return self._continue(tasks, decisions)
+
+    def select(self, samples: Int[Tensor, " chosen"]) -> "GenerationSession":
+        """Return the session of some samples, whose prompts were seen."""
+        tasks = None if self.task_ids is None else self.task_ids[samples.to(self.task_ids.device)]
+        decisions = {name: each.select(samples) for name, each in self.cached_decisions.items()}
+        return self._continue(tasks, decisions)
+
+    def _continue(
+        self, tasks: Tensor | None, decisions: dict[str, CachedDecision]
+    ) -> "GenerationSession":
+        return GenerationSession(
+            model=self.model, task_ids=tasks, cached_decisions=decisions, has_started=True
+        )
 
 
 class _Runtime(threading.local):
