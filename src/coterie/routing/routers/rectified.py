@@ -32,5 +32,7 @@ class Rectified(Router):
         return ("rectified", self.bias, 0)
 
     def __call__(self, logits: ByExpert, noise: ByExpert | None) -> tuple[ByExpert, ByExpert]:
-        weights = (logits + self.bias).relu()
+        shifted = logits + self.bias
+        # As relu, which would keep its result for backward: this keeps a bool in place of a float.
+        weights = shifted.masked_fill(shifted <= 0, 0.0)
         return weights, weights
