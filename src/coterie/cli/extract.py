@@ -20,9 +20,10 @@ from coterie.cli.moved_run import moved_run_options, open_run
     "--format",
     "--form",
     "format",
-    type=click.Choice(["adapter", "adapters", "merged", "native", "pruned"]),
+    type=click.Choice(["adapter", "adapters", "merged", "native", "pruned", "router"]),
     help="A plain PEFT LoRA; a LoRA of each expert, with each task's weights; a merged plain "
-    "model; a mixture as Mixtral or Qwen2-MoE; or a smaller mixture of dense tasks.  "
+    "model; a mixture as Mixtral or Qwen2-MoE; a smaller mixture of dense tasks; or "
+    "an instance gate alone, with a LoRA of each expert.  "
     "[default: pruned for dense tasks, else adapter]",
 )
 @click.option(
@@ -44,7 +45,7 @@ def extract(  # noqa: PLR0913  an argument for each option
     run: str,
     task: str | None,
     to: str | None,
-    format: Literal["adapter", "adapters", "merged", "native", "pruned"] | None,
+    format: Literal["adapter", "adapters", "merged", "native", "pruned", "router"] | None,
     threshold: float | None,
     curve: bool,
     dtype: Literal["float32", "bfloat16", "float16"] | None,

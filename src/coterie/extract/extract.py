@@ -14,7 +14,7 @@ from torch import Tensor
 
 from coterie import serialization
 from coterie.extract import adapter as lora
-from coterie.extract import adapters, merged, native, pruned
+from coterie.extract import adapters, merged, native, pruned, router
 from coterie.extract.expert_selection import LayerUse, PruningOptions
 from coterie.extract.fixed_task import get_adapter_config
 from coterie.extract.format import Format
@@ -36,10 +36,11 @@ FORMATS = {
     "merged": Format(merged.write, has_processor=True, has_dtype=True),
     "native": Format(native.write, has_processor=True, has_dtype=True),
     "pruned": Format(pruned.write, has_processor=True),
+    "router": Format(router.write, needs_task=False, has_chat_template=True),
 }
 
 
-FormatName = Literal["adapter", "adapters", "merged", "native", "pruned"]
+FormatName = Literal["adapter", "adapters", "merged", "native", "pruned", "router"]
 
 
 def extract(  # noqa: PLR0913  the choices of one call, each by its name

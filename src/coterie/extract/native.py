@@ -37,13 +37,17 @@ from coterie.extract.native_pruning import (
 )
 from coterie.extract.pruned import restrict_to_experts
 from coterie.extract.source import ExtractRequest
-from coterie.extract.verify import get_model_output, load_checkpoint, verify_outputs, verify_probe
-from coterie.families.base import find_family
+from coterie.extract.verify import (
+    draw_tokens,
+    get_model_output,
+    load_checkpoint,
+    verify_outputs,
+    verify_probe,
+)
 from coterie.tuner.constant_mixture import require_constant
 from coterie.tuner.layer import CoterieLayer
 
 BLOCK = re.compile(r"(?P<layers>.*\blayers\.)(?P<number>\d+)\.mlp")
-PROBE_TOKENS = 24
 
 Weights = dict[str, Tensor]
 
@@ -220,15 +224,10 @@ def verify_tokens(request: ExtractRequest, plain: Any, task: int | None) -> dict
     """Compare the outputs for random tokens."""
     model = request.model
     base: Any = model.get_base_model()
-    device = next(model.parameters()).device
-    draw = torch.Generator().manual_seed(0)
-    ids = torch.randint(
-        base.config.get_text_config().vocab_size, (2, PROBE_TOKENS), generator=draw
-    ).to(device)
-    family = find_family(base)
-    for placeholder in () if family is None else family.get_placeholder_ids(base.config).values():
-        ids[ids == placeholder] = 0  # there is no image for it
+    ids = draw_tokens(base, 2)
     tasks = {} if task is None else {"coterie_task_ids": torch.full((2,), task)}
     with use_single_adapter(model, request.adapter):
         wanted = get_model_output(model(input_ids=ids, **tasks)).float()
-    return verify_outputs(get_model_output(plain.to(device)(input_ids=ids)).float(), wanted, plain)
+    return verify_outputs(
+        get_model_output(plain.to(ids.device)(input_ids=ids)).float(), wanted, plain
+    )

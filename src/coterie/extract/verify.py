@@ -4,13 +4,15 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from coterie.extract.fixed_task import get_adapter_config, use_single_adapter
 from coterie.extract.source import ExtractRequest
+from coterie.families.base import find_family
 
 Outputs = Float[Tensor, "..."]
+PROBE_TOKENS = 24
 
 
 def compute_largest_error(found: Outputs, wanted: Outputs) -> float:
@@ -75,3 +77,16 @@ def get_model_output(output: Any) -> Outputs:
     """Return logits where there are any, else the last hidden state."""
     logits = output.get("logits")
     return output["last_hidden_state"] if logits is None else logits
+
+
+def draw_tokens(base_model: Any, rows: int) -> Int[Tensor, "batch seq"]:
+    """Draw random tokens of text, alike in each call, on the device of the embedding table."""
+    table = base_model.get_input_embeddings().weight
+    draw = torch.Generator().manual_seed(0)
+    ids = torch.randint(table.shape[0], (rows, PROBE_TOKENS), generator=draw).to(table.device)
+    family = find_family(base_model)
+    for placeholder in (
+        () if family is None else family.get_placeholder_ids(base_model.config).values()
+    ):
+        ids[ids == placeholder] = 0  # there is no image for it
+    return ids

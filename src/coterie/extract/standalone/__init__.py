@@ -1,0 +1,1 @@
+"""Files that are copied into extracted folders and run there, without coterie."""
