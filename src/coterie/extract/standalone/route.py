@@ -1,7 +1,7 @@
 """Each expert's weight for a prompt, from router.json and router.safetensors beside this file.
 
-It needs torch and safetensors alone. `PromptRouter(folder)(mean)` takes the mean of the embedded prompt,
-[batch, width], and returns module -> adapter -> weights [batch].
+It needs torch and safetensors alone. `PromptRouter(folder)(mean)` takes the mean of the embedded
+prompt, [batch, width], and returns module -> adapter -> weights [batch].
 """
 
 import json
