@@ -32,7 +32,8 @@ FLAGS = {
     "compare": "--baseline --to",
     "diagnose": "--tasks --batches --batch-size --seed --to --base --device",
     "report": "--to --title --conflict --media-root --tasks",
-    "extract": "--task --to --format --threshold --curve --dtype --base --tasks --device",
+    "extract": "--task --to --format --threshold --curve --dtype --llama-cpp --base --tasks "
+    "--device",
     "verify": "--base --for --json",
     "generate": "--task --image --video --audio --sound --jsonl --rows --out --batch-size "
     "--base --tasks --device",

@@ -1,13 +1,15 @@
 """`coterie extract`: extract a single-task model of a run, for servers without coterie."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import click
 
 from coterie.cli.device import announce_device, device_option
 from coterie.cli.main import Subcommand
 from coterie.cli.moved_run import moved_run_options, open_run
+
+FORMATS = ("adapter", "adapters", "gguf", "merged", "native", "onnx", "pruned", "router")
 
 
 @click.command(cls=Subcommand)
@@ -20,11 +22,8 @@ from coterie.cli.moved_run import moved_run_options, open_run
     "--format",
     "--form",
     "format",
-    type=click.Choice(["adapter", "adapters", "merged", "native", "pruned", "router"]),
-    help="A plain PEFT LoRA; a LoRA of each expert, with each task's weights; a merged plain "
-    "model; a mixture as Mixtral or Qwen2-MoE; a smaller mixture of dense tasks; or "
-    "an instance gate alone, with a LoRA of each expert.  "
-    "[default: pruned for dense tasks, else adapter]",
+    type=click.Choice(FORMATS),
+    help="See below.  [default: pruned for dense tasks, else adapter]",
 )
 @click.option(
     "--threshold",
@@ -37,7 +36,10 @@ from coterie.cli.moved_run import moved_run_options, open_run
 @click.option(
     "--dtype",
     type=click.Choice(["float32", "bfloat16", "float16"]),
-    help="Merged, native: of the written weights.  [default: as the base model is saved]",
+    help="Merged, native, gguf: of the written weights.  [default: as the base model is saved]",
+)
+@click.option(
+    "--llama-cpp", metavar="DIR", help="Gguf: the folder of llama.cpp.  [default: from PATH]"
 )
 @moved_run_options
 @device_option
@@ -45,20 +47,35 @@ def extract(  # noqa: PLR0913  an argument for each option
     run: str,
     task: str | None,
     to: str | None,
-    format: Literal["adapter", "adapters", "merged", "native", "pruned", "router"] | None,
+    format: Any,
     threshold: float | None,
     curve: bool,
     dtype: Literal["float32", "bfloat16", "float16"] | None,
+    llama_cpp: str | None,
     base: str | None,
     tasks: str | None,
     device: str | None,
 ) -> None:
     """Extract a plain single-task model from a run.
 
-    The files are exact to rounding, and verified. It works where the task alone decides: LoRA
-    experts without a gate, or with a static one. Of dense tasks, "pruned" has the experts that
-    the task uses, as `coterie evaluate` wrote them into the run, else as measured on validation
-    images. --curve writes curve.json, curve.csv and curve.svg: test scores by parameters.
+    The files are exact to rounding, and verified; what a format cannot hold is an error with the
+    reason. Where the task alone decides (LoRA experts without a gate, or with a static one):
+
+    \b
+      adapter   a plain PEFT LoRA
+      adapters  a plain PEFT LoRA of each expert, and each task's weights of them
+      merged    a plain transformers checkpoint
+    \b
+    Where tokens or prompts decide:
+      native    copies of MLPs in a language model, as Mixtral or Qwen2-MoE
+      pruned    a smaller mixture of a dense task, of the experts that it uses
+      router    instance gates on their own, and a plain PEFT LoRA of each expert
+    \b
+    For other programs:
+      gguf      merged or native, converted by llama.cpp's own program
+      onnx      a vision model's graph
+
+    --curve writes curve.json, curve.csv and curve.svg: test scores by parameters.
 
     \b
     Examples:
@@ -82,7 +99,14 @@ def extract(  # noqa: PLR0913  an argument for each option
     chosen = announce_device(device)
     opened = open_run(run, base=base, tasks=tasks)
     found = cut(
-        opened, task=task, to=folder, format=format, pruning=pruning, dtype=dtype, device=chosen
+        opened,
+        task=task,
+        to=folder,
+        format=format,
+        pruning=pruning,
+        dtype=dtype,
+        llama_cpp=llama_cpp,
+        device=chosen,
     )
     click.echo(f"written to {found}")
 

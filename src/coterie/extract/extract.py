@@ -14,7 +14,7 @@ from torch import Tensor
 
 from coterie import serialization
 from coterie.extract import adapter as lora
-from coterie.extract import adapters, merged, native, pruned, router
+from coterie.extract import adapters, gguf, merged, native, onnx, pruned, router
 from coterie.extract.expert_selection import LayerUse, PruningOptions
 from coterie.extract.fixed_task import get_adapter_config
 from coterie.extract.format import Format
@@ -33,14 +33,16 @@ MERGED_DTYPES = {
 FORMATS = {
     "adapter": Format(lora.write, has_chat_template=True),
     "adapters": Format(adapters.write, needs_task=False, has_chat_template=True),
+    "gguf": Format(gguf.write, has_dtype=True),
     "merged": Format(merged.write, has_processor=True, has_dtype=True),
     "native": Format(native.write, has_processor=True, has_dtype=True),
+    "onnx": Format(onnx.write, has_processor=True),
     "pruned": Format(pruned.write, has_processor=True),
     "router": Format(router.write, needs_task=False, has_chat_template=True),
 }
 
 
-FormatName = Literal["adapter", "adapters", "merged", "native", "pruned", "router"]
+FormatName = Literal["adapter", "adapters", "gguf", "merged", "native", "onnx", "pruned", "router"]
 
 
 def extract(  # noqa: PLR0913  the choices of one call, each by its name
@@ -54,6 +56,7 @@ def extract(  # noqa: PLR0913  the choices of one call, each by its name
     use: Mapping[str, LayerUse] | str | None = None,
     pruning: PruningOptions | None = None,
     dtype: Literal["float32", "bfloat16", "float16"] | None = None,
+    llama_cpp: str | Path | None = None,
     device: str | torch.device | None = None,
 ) -> Path:
     """Extract a plain single-task model from a mixture, exact to rounding.
@@ -73,7 +76,9 @@ def extract(  # noqa: PLR0913  the choices of one call, each by its name
         format: "adapter", a plain PEFT LoRA; "adapters", a plain PEFT LoRA of each expert, and
             scales.json with each task's weights of them; "merged", a plain transformers
             checkpoint, with a run's tokenizer or processor; "native", a mixture of Copies in a
-            language model as transformers' Mixtral or Qwen2-MoE; or "pruned", a checkpoint that
+            language model as transformers' Mixtral or Qwen2-MoE; "gguf", either of these two for
+            llama.cpp; "onnx", a vision model's graph; "router", instance gates on their own and a
+            LoRA of each expert; or "pruned", a checkpoint that
             `AutoModel.from_pretrained` loads once `coterie.models.pruned_vision.modeling` is
             imported. None for that of the run's task set: "pruned" for dense tasks, else
             "adapter".
@@ -87,8 +92,9 @@ def extract(  # noqa: PLR0913  the choices of one call, each by its name
             "validation"; without a run, for the probe.
         pruning: how many experts are removed; None for Mod-Squad's 3 % of "pruned", and for none of
             "native".
-        dtype: for "merged" and "native": of the written weights; None for the dtype that a run's
-            base model is saved in, or that of a given model.
+        dtype: for "merged", "native" and "gguf": of the written weights; None for the dtype that a
+            run's base model is saved in, or that of a given model.
+        llama_cpp: for "gguf": the folder of llama.cpp; None for its converter on PATH.
         device: where a run's model is loaded, see `coterie.devices.choose_device`; None for an
             accelerator where there is one. A model that is given stays where it is.
 
@@ -119,6 +125,7 @@ def extract(  # noqa: PLR0913  the choices of one call, each by its name
         request = ExtractRequest.open(
             model, device=device, task=task or "", adapter=adapter, probe=probe, use=use,
             pruning=pruning, dtype=MERGED_DTYPES.get(dtype or ""),
+            llama_cpp=None if llama_cpp is None else Path(llama_cpp),
         )  # fmt: skip
         default = (TaskSet if request.run is None else request.run.config.tasks).extract_format
         # Loading or activating an adapter sets requires_grad.

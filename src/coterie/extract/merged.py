@@ -75,17 +75,20 @@ def copy_without_mixtures(model: PeftModel, adapter: str, *, runs: bool = False)
 def save(
     base_model: PreTrainedModel, shares: Sequence[FixedTaskLora], to: Path, dtype: torch.dtype
 ) -> None:
-    """Write the checkpoint with its config and, if there is one, generation config.
+    """Write the checkpoint with its config and, if there is one, generation config."""
+    merge(base_model, shares, dtype)
+    base_model.save_pretrained(str(to))
 
-    Each module's change is added to its weight in float64, and then converted to `dtype`.
-    """
+
+@torch.no_grad()
+def merge(base_model: PreTrainedModel, shares: Sequence[FixedTaskLora], dtype: torch.dtype) -> None:
+    """Add each module's change to its weight in float64, and then convert all to `dtype`."""
     for share in shares:
         module: Any = base_model.get_submodule(share.name)
         weight = module.weight
         total = (weight.cpu().double() + share.compute_delta()).to(dtype)
         module.weight = nn.Parameter(total.to(weight.device), requires_grad=False)
     convert_parameters(base_model, dtype)
-    base_model.save_pretrained(str(to))
 
 
 def convert_parameters(model: nn.Module, dtype: torch.dtype) -> None:

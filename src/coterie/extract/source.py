@@ -34,6 +34,7 @@ class ExtractRequest:
     Attributes:
         run, processor: None for a model alone.
         task: "" for formats of all tasks.
+        llama_cpp: the folder of llama.cpp; None for PATH.
     """
 
     model: PeftModel
@@ -45,6 +46,7 @@ class ExtractRequest:
     use: Mapping[str, LayerUse] | str | None = None
     pruning: PruningOptions | None = None
     dtype: torch.dtype | None = None
+    llama_cpp: Path | None = None
 
     @classmethod
     def open(

@@ -93,4 +93,6 @@ class MultiTaskVisionConfig(PreTrainedConfig):
     def get_task_of_rows(self, tasks: TaskNames, images: Tensor) -> Int[Tensor, " rows"]:
         """Return the task number of each row: the images for the first task, then the second."""
         numbers = [self.names.index(name) for name in self.resolve_tasks(tasks)]
-        return torch.tensor(numbers, device=images.device).repeat_interleave(len(images))
+        # Of any number of images, also when traced: neither `len` nor `repeat_interleave` is.
+        each = torch.tensor(numbers, device=images.device)[:, None]
+        return each.expand(-1, images.shape[0]).flatten()
