@@ -52,7 +52,11 @@ def test_converted(
     folder = extract(runs[name], task="first", to=tmp_path / "x", format="gguf",
                      llama_cpp=llama_cpp)  # fmt: skip
     report = json.loads((folder / "coterie_extract.json").read_text())
-    assert {file.name for file in folder.iterdir()} == {"model.gguf", "coterie_extract.json"}
+    assert {file.name for file in folder.iterdir()} == {
+        "model.gguf",
+        "coterie_extract.json",
+        "README.md",
+    }
     assert (report["checkpoint"], report["matrices"]) == (checkpoint, matrices)
     assert report["matrices_not_found"] == [] and report["energy_error"] < 1e-6
 

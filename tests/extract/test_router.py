@@ -31,7 +31,7 @@ def grafted(mixtures: Sequence[Mixture] = (ONE,), family: str = "llama") -> Peft
 def test_files(tmp_path: Path) -> None:
     folder = extract(grafted(), to=tmp_path / "x", format="router")
     names = {"coterie_extract.json", "expert-1", "expert-2", "route.py", "router.json"}
-    assert {file.name for file in folder.iterdir()} == {*names, "router.safetensors"}
+    assert {file.name for file in folder.iterdir()} == {*names, "router.safetensors", "README.md"}
     report = json.loads((folder / "coterie_extract.json").read_text())
     assert (report["gates"], report["one_scale_a_request"]) == (1, True)
     assert report["router_error"] < 1e-5 and report["weight_error"] < 1e-6

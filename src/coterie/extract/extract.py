@@ -15,6 +15,7 @@ from torch import Tensor
 from coterie import serialization
 from coterie.extract import adapter as lora
 from coterie.extract import adapters, gguf, merged, native, onnx, pruned, router
+from coterie.extract.card import write_card
 from coterie.extract.expert_selection import LayerUse, PruningOptions
 from coterie.extract.fixed_task import get_adapter_config
 from coterie.extract.format import Format
@@ -181,3 +182,4 @@ def write_extract(name: str, request: ExtractRequest, folder: Path) -> None:
         elif format.has_chat_template:
             report["chat_template"] = save_chat_template(request.processor, folder)
     (folder / REPORT_FILE).write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    write_card(folder, report, request.run)

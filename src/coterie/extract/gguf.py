@@ -47,7 +47,7 @@ def write(request: ExtractRequest, folder: Path) -> dict[str, Any]:
         save_processor(request.processor, request.run.config.base, checkpoint)
         convert(converter, checkpoint, folder / FILE, DTYPES[dtype])
         report |= compare(folder / FILE, checkpoint)
-    return report | {"converter": str(converter), "checkpoint": kind.__name__.rpartition(".")[2]}
+    return report | {"checkpoint": kind.__name__.rpartition(".")[2]}
 
 
 def is_constant(request: ExtractRequest) -> bool:
