@@ -5,7 +5,9 @@ steps and the scores of each recipe on a tiny host in float32 and bfloat16, two 
 comparison tables and the text of two reports. On the machine and with the versions that recorded
 them they are equal bit for bit. Another CPU or version adds up in another order, so there numbers
 may differ by a relative 1e-4 (in bfloat16, which has 8 bits, by 2e-2), texts by their numbers, and
-tensors are compared by their norm instead of their digest.
+tensors are compared by their norm instead of their digest. Of runs in which the last bits soon
+decide more than that, the first two steps are compared there: those in bfloat16, and Awaker's,
+whose gate chooses one of experts that start equal.
 
 A change of a number or text on purpose is one command: `python -m tests.golden --reason "..."`
 computes all entries again, writes those that differ, and notes the reason with each.
@@ -21,6 +23,7 @@ from tests.golden import runs
 from tests.golden.file import load
 
 RELATIVE = {"float32": 1e-4, "bfloat16": 2e-2}
+STEPS = 2
 NUMBER = re.compile(r"[-+\u2212]?\d[\d.,]*(?:e[-\u2212]?\d+)?")
 RECORDED = load()
 SAME_MACHINE = RECORDED["machine"] == runs.machine()
@@ -30,6 +33,14 @@ SAME_MACHINE = RECORDED["machine"] == runs.machine()
 def _clear():
     yield
     runs.clear()
+
+
+def shorten(recorded: Any, entry: str) -> Any:
+    """Return what another machine computes alike: all, or of some runs the first steps."""
+    soon_differs = entry.endswith("bfloat16") or entry.startswith("recipe awaker")
+    if soon_differs and "steps" in recorded:
+        return {"steps": recorded["steps"][:STEPS]}
+    return recorded
 
 
 def differences(recorded: Any, found: Any, relative: float | None, path: str = "") -> list[str]:
@@ -78,8 +89,8 @@ def test_is_as_recorded(entry: str) -> None:
     relative = (
         None if SAME_MACHINE else RELATIVE[entry.split()[-1] if entry.endswith("16") else "float32"]
     )
-    recorded = RECORDED["entries"][entry]["recorded"]
-    found = differences(recorded, runs.ENTRIES[entry](), relative)
+    pair = RECORDED["entries"][entry]["recorded"], runs.ENTRIES[entry]()
+    found = differences(*(x if SAME_MACHINE else shorten(x, entry) for x in pair), relative)
     where = "bit for bit" if SAME_MACHINE else f"to a relative {relative}"
     assert not found, f"compared {where}; recorded, found:\n" + "\n".join(found)
 
@@ -101,3 +112,11 @@ def test_a_last_bit_and_a_word_are_differences() -> None:
     assert differences(recorded, other | {"loss": [0.1003, 1]}, 1e-4) == ["/loss/0: 0.1, 0.1003"]
     assert differences(recorded, other | {"text": ["a 0.2 c"]}, 1e-4) != []
     assert differences(recorded, {"loss": [0.1]}, None) != []
+
+
+def test_what_another_machine_computes_alike() -> None:
+    recorded = {"steps": [{"loss": 1.0}, {"loss": 2.0}, {"loss": 3.0}], "scores": {"a": 4.0}}
+    first = {"steps": [{"loss": 1.0}, {"loss": 2.0}]}
+    assert shorten(recorded, "recipe awaker on llava in float32") == first
+    assert shorten(recorded, "recipe rode on llama in bfloat16") == first
+    assert shorten(recorded, "recipe rode on llama in float32") == recorded
