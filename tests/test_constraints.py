@@ -9,10 +9,9 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 ROOT = Path(__file__).parents[1]
-NOT_RUN = {"torch", "fastapi", "timm", "av", "onnx", "onnxruntime", "onnxscript"}
-"""Torch's lowest version ran on a GPU only; nothing imports fastapi yet; timm needs torchvision;
-PyAV, of 30 MB, and the extra `onnx`, of 50 MB, are not installed for tests: those of the extra were
-run where it is."""
+NOT_RUN = {"torch", "timm", "av", "onnx", "onnxruntime", "onnxscript"}
+"""Torch's lowest version ran on a GPU only; timm needs torchvision; PyAV, of 30 MB, and the extra
+`onnx`, of 50 MB, are not installed for tests: those of the extra were run where it is."""
 
 
 def read_pins(name: str) -> dict[str, Version]:

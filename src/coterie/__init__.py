@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from coterie.evaluate import compare, evaluate
     from coterie.extract import extract
     from coterie.report import report
+    from coterie.serve import serve
     from coterie.study import study
     from coterie.task_file import read_tasks
     from coterie.train import Run, RunConfig, add_tasks, check, train
@@ -60,14 +61,16 @@ __all__ = [
     "MutualInformation", "Null", "PCGrad", "Recipe", "Rectified", "Routing", "Run", "RunConfig",
     "Softmax", "Sparsity", "Stage", "Tape", "TaskGate", "TokenGate", "TopK", "TopP",
     "TopPBalance", "UPGrad", "Uncertainty", "ZLoss", "add_tasks", "check", "compare", "diagnose",
-    "evaluate", "extract", "graft", "observe", "read_tasks", "recipes", "report", "study", "train"
+    "evaluate", "extract", "graft", "observe", "read_tasks", "recipes", "report", "serve", "study",
+    "train"
 ]  # fmt: skip
 
 _LAZY = {
     "Run": "coterie.train", "RunConfig": "coterie.train", "add_tasks": "coterie.train",
     "check": "coterie.train", "compare": "coterie.evaluate", "diagnose": "coterie.diagnose",
     "evaluate": "coterie.evaluate", "extract": "coterie.extract", "read_tasks": "coterie.task_file",
-    "report": "coterie.report", "study": "coterie.study", "train": "coterie.train",
+    "report": "coterie.report", "serve": "coterie.serve", "study": "coterie.study",
+    "train": "coterie.train",
 }  # fmt: skip
 """Public name -> the module that it is imported from when it is first used."""
 

@@ -11,6 +11,7 @@ COMMANDS = [
     ("extract", "nowhere", "--task", "first"),
     ("extract", "nowhere", "--task", "first", "--curve"),
     ("generate", "nowhere", "what?"),
+    ("serve", "nowhere"),
 ]
 
 

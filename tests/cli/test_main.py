@@ -37,6 +37,7 @@ FLAGS = {
     "verify": "--base --for --json",
     "generate": "--task --image --video --audio --sound --jsonl --rows --out --batch-size "
     "--base --tasks --device",
+    "serve": "--host --port --api-key --batch-size --waiting --timeout --base --tasks --device",
     "list": "--runs",
     "doctor": "",
 }

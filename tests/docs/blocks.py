@@ -23,8 +23,9 @@ from sybil import Example
 from sybil.parsers.markdown import CodeBlockParser, PythonCodeBlockParser
 
 ROOT = Path(__file__).parents[2]
-PARSED_ONLY = ("demo", "fetch", "study")
-"""Verbs that download or train many models; their arguments are checked all the same."""
+PARSED_ONLY = ("demo", "fetch", "serve", "study")
+"""Verbs that download, train many models or go on until they are stopped; their arguments are
+checked all the same."""
 
 
 def run_shell(example: Example) -> None:

@@ -20,6 +20,7 @@ from coterie import InstanceGate, Mixture, TaskGate, TokenGate, TopK
 from coterie.models.loading import LoadedModel
 from coterie.routing.gates.base import Gate
 from coterie.serve.answer_text import AnswerText
+from coterie.serve.decoding_rows import DecodingRows
 from coterie.serve.job import Job, Piece
 from coterie.serve.sampling import Sampling
 from coterie.serve.scheduler import QueueFullError, Scheduler
@@ -240,9 +241,7 @@ def test_a_model_that_breaks_between_two_tokens_goes_on_with_new_jobs(
     scheduler.submit(jobs[:1])
     scheduler.step()
     with monkeypatch.context() as broken:
-        broken.setattr(
-            "coterie.serve.decoding_rows.DecodingRows.compute_logits", lambda rows: 1 / 0
-        )
+        broken.setattr(DecodingRows, "compute_logits", lambda rows: 1 / 0)
         scheduler.step()
     assert isinstance(jobs[0].error, ZeroDivisionError) and scheduler.is_idle
     assert answer(scheduler, jobs[1:2]) == generate(model, prompts)[1:2]

@@ -17,7 +17,7 @@ from coterie.plugins import COMMANDS, OPTIONAL_NAMES, find_plugin, list_plugins
 # In the order in which a new user needs them.
 VERBS = (
     "check", "study", "train", "evaluate", "compare", "diagnose", "report", "extract", "verify",
-    "generate", "list", "doctor",
+    "generate", "serve", "list", "doctor",
 )  # fmt: skip
 
 MAX_SHOWN_CHARACTERS = 300

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from coterie.data.chat_template import get_tokenizer
 from coterie.data.sample import TextSample
@@ -101,21 +102,34 @@ class InferenceEngine:
         (job,) = self.answer([self.make_prompt(task, media).ask(question)], sampling)
         return job.text.text
 
+    def encode(self, sample: TextSample) -> Mapping[str, Tensor]:
+        """Encode a prompt, as a batch of one.
+
+        Raises ValueError if media cannot be decoded, or the model does not take them.
+        """
+        with self.encoding:
+            return self.collator.collate_prompts([sample])
+
     def make_job(
         self,
         sample: TextSample,
         sampling: Sampling | None = None,
         *,
+        prompt: Mapping[str, Tensor] | None = None,
         report: Callable[[Piece], None] = lambda piece: None,
     ) -> Job:
-        """Encode a prompt. Its answer is greedy, as long as the task's, unless `sampling` says.
+        """Return the job of a prompt, whose answer is as long as there is room.
 
-        Raises ValueError if media cannot be decoded, the model does not take them, or the prompt
-        leaves no room for an answer; the answer is as long as there is room.
+        Args:
+            sample: the prompt.
+            sampling: None for the likeliest tokens, as many as the task's answers have.
+            prompt: what `encode` made of it; None to encode it now.
+            report: see `Job`.
+
+        Raises ValueError as `encode`, or if the prompt leaves no room for an answer.
         """
         sampling = sampling or Sampling(max_tokens=self.get_task(sample.task).max_new_tokens)
-        with self.encoding:
-            prompt = self.collator.collate_prompts([sample])
+        prompt = self.encode(sample) if prompt is None else prompt
         tokens, bound = prompt["input_ids"].shape[1], self.context_length
         if bound is not None and tokens >= bound:
             raise ValueError(

@@ -75,6 +75,10 @@ class Sampling:
         """Return it with at most so many tokens."""
         return replace(self, max_tokens=min(tokens, self.max_tokens))
 
+    def with_seed_plus(self, number: int) -> "Sampling":
+        """Return it for another answer to the same prompt, whose draws differ."""
+        return self if self.seed is None else replace(self, seed=self.seed + number)
+
     @property
     def is_plain(self) -> bool:
         """Whether the likeliest token is all that is asked for."""
