@@ -18,7 +18,11 @@ def copy(tmp_path: Path) -> Path:
 
 def test_a_whole_one(base: Path, copy: Path) -> None:
     report = check_folder(copy, base)
-    assert report.is_used() and report.kind == "a checkpoint" and report.num_tensors == 21
+    assert (
+        report.is_used()
+        and report.kind == "a checkpoint of a LlamaForCausalLM"
+        and report.num_tensors == 21
+    )
 
 
 def test_without_a_tokenizer_no_server_takes_it(base: Path, copy: Path) -> None:

@@ -20,14 +20,18 @@ TRANSFORMERS = "transformers"
 TOKENIZERS = ("tokenizer.json", "tokenizer_config.json", "tokenizer.model")
 
 
-def check_checkpoint(folder: Path, base: str | Path) -> CompatibilityReport:
-    """Check a merged checkpoint: its class and shapes are those of the base model.
+def check_checkpoint(
+    folder: Path, base: str | Path, *, is_native: bool = False
+) -> CompatibilityReport:
+    """Check a checkpoint: its files are whole, and its class and shapes the base model's.
 
+    `is_native`: its class is another one, as coterie.extract(..., format="native") writes it.
     Raises ValueError for files that are missing or damaged.
     """
     num_tensors = count_tensors(folder)
     own, host = Host.build(load_config(str(folder)), str(folder)), Host.load(base)
-    problems = [*find_unread(folder, own), *find_differences(own, host)]
+    problems = list(find_unread(folder, own))
+    problems += [] if is_native else find_differences(own, host)
     config: Any = own.model.config
     is_native = type(config).__module__.startswith(f"{transformers.__name__}.")
     missing = [name for name in TOKENIZERS[:2] if not (folder / name).is_file()]
@@ -40,7 +44,7 @@ def check_checkpoint(folder: Path, base: str | Path) -> CompatibilityReport:
         servers.append(Finding(effect="refused", reason=reason))
     return CompatibilityReport(
         folder=str(folder),
-        kind="a checkpoint",
+        kind=f"a checkpoint of a {own.name}",
         host=host.name,
         modules={},
         num_tensors=num_tensors,

@@ -12,6 +12,7 @@ from peft.tuners.tuners_utils import check_target_module_exists
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from coterie.compatibility.servers.vllm import RANKS, TOWER_FLAG, get_rank_flag
 from coterie.extract.fixed_task import (
     FixedTaskLora,
     describe_modules,
@@ -27,8 +28,6 @@ from coterie.tuner.config import WEIGHTS, CoterieConfig
 CONFIG = "adapter_config.json"
 PREFIX = "base_model.model."
 MULTIPLE = 8
-# The values that vLLM allows for --max-lora-rank.
-VLLM_RANKS = (8, 16, 32, 64, 128, 256, 320, 512)
 
 
 def check(base_model: nn.Module, config: CoterieConfig) -> None:
@@ -133,10 +132,10 @@ def verify(base_model: nn.Module, shares: Sequence[FixedTaskLora], folder: Path)
 
 def make_vllm_flags(shares: Sequence[FixedTaskLora], rank: int) -> str:
     """Return the flags with which vLLM loads the folder."""
-    fitting = next((each for each in VLLM_RANKS if each >= rank), None)
+    fitting = get_rank_flag(rank)
     if fitting is None:
-        return f"none: rank {rank} is above the {VLLM_RANKS[-1]} that vLLM allows"
+        return f"none: rank {rank} is above the {RANKS[-1]} that vLLM allows"
     flags = f"--enable-lora --max-lora-rank {fitting}"
     if any(share.tower != "text" for share in shares):
-        flags += " --enable-tower-connector-lora"
+        flags += f" {TOWER_FLAG}"
     return flags
