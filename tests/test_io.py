@@ -74,6 +74,16 @@ def test_a_failure_leaves_nothing(tmp_path: Path) -> None:
     assert not scratch.exists()
 
 
+def test_a_place_that_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    said = r"file/b/c cannot be written: a component of the path is no folder\. Give another"
+    with pytest.raises(WriteError, match=said), make_scratch_dir(tmp_path / "file" / "b" / "c"):
+        pass
+    said = r"/b cannot be written: No space left on device\. Make room and run it again"
+    with pytest.raises(WriteError, match=said), make_scratch_dir(tmp_path / "b"):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
 def test_what_a_killed_process_left_is_removed_first(tmp_path: Path) -> None:
     target = tmp_path / "b"
     with make_scratch_dir(target) as scratch:

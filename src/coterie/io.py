@@ -68,9 +68,8 @@ def _find_errno(error: Exception) -> int | None:
 
 def _is_elsewhere(error: Exception, path: Path) -> bool:
     named = error.filename if isinstance(error, OSError) else None
-    return isinstance(named, str) and not Path(named).absolute().is_relative_to(
-        path.parent.absolute()
-    )
+    folder = path.parent.absolute()
+    return isinstance(named, str) and not Path(named).absolute().is_relative_to(folder)
 
 
 def write(path: Path, text: str) -> Path:
@@ -223,17 +222,18 @@ def make_scratch_dir(target: Path) -> Iterator[Path]:
     """Yield an empty folder on the disk of `target`, removed afterwards; one process at a time.
 
     What an interrupted process left there is removed first. A process that waited must check again
-    whether `target` exists.
+    whether `target` exists. Raises WriteError, naming `target`, where the block cannot write.
     """
     scratch = target.parent / f".{target.name}{PARTIAL}"
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(target.parent / f".{target.name}.lock"):
-        shutil.rmtree(scratch, ignore_errors=True)
-        scratch.mkdir()
-        try:
-            yield scratch
-        finally:
+    with explain_write_errors(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(target.parent / f".{target.name}.lock"):
             shutil.rmtree(scratch, ignore_errors=True)
+            scratch.mkdir()
+            try:
+                yield scratch
+            finally:
+                shutil.rmtree(scratch, ignore_errors=True)
 
 
 def commit(made: Path, target: Path) -> None:

@@ -1,5 +1,7 @@
 """The package clients pip, npm and apt-get, run as they are configured on the machine."""
 
+import errno
+import os
 import shutil
 import subprocess
 import sys
@@ -85,7 +87,15 @@ class AptClient(PackageClient):
     def unpack(self, file: Path, to: Path) -> None:
         if shutil.which("dpkg-deb") is None:
             raise ValueError(f"dpkg-deb is not installed, and {file.name} cannot be opened without")
-        subprocess.run(["dpkg-deb", "-x", str(file), str(to)], check=True, capture_output=True)
+        command = ["dpkg-deb", "-x", str(file), str(to)]
+        done = subprocess.run(
+            command, env={**os.environ, "LC_ALL": "C"}, capture_output=True, text=True,
+            errors="replace", check=False,
+        )  # fmt: skip
+        if "No space left" in done.stderr:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        if done.returncode:
+            raise ValueError(f"{file.name} cannot be opened: {done.stderr.strip()[-300:]}")
 
 
 PIP = PipClient()

@@ -1,5 +1,6 @@
 """The commands themselves; a script on PATH stands in for each program."""
 
+import errno
 import io
 import shutil
 import sys
@@ -114,6 +115,18 @@ def test_a_debian_package_opens_without_being_installed(tmp_path) -> None:
     subprocess.run(["dpkg-deb", "-b", str(tree), str(made)], check=True, capture_output=True)
     APT.unpack(made, tmp_path / "out")
     assert (tmp_path / "out" / "usr" / "a.txt").read_text() == "a"
+
+
+def test_a_debian_package_that_does_not_open(program, tmp_path) -> None:
+    said = "#!{}\nimport sys\nsys.exit('dpkg-deb: error: {}')\n"
+    write(program / "dpkg-deb", said.format(sys.executable, "not a Debian format archive"))
+    with pytest.raises(ValueError, match=r"^thing.deb cannot be opened: dpkg-deb: error: not a D"):
+        APT.unpack(tmp_path / "thing.deb", tmp_path)
+    full = "failed to write (No space left on device)"
+    write(program / "dpkg-deb", said.format(sys.executable, full))
+    with pytest.raises(OSError, match="No space left on device") as caught:
+        APT.unpack(tmp_path / "thing.deb", tmp_path)
+    assert caught.value.errno == errno.ENOSPC
 
 
 def test_without_dpkg_a_debian_package_is_refused_in_words(program, tmp_path) -> None:

@@ -158,6 +158,16 @@ def test_a_run_that_has_only_begun(tmp_path: Path) -> None:
     assert "No configuration of run" in page.text
 
 
+@pytest.mark.parametrize("unscored", ["soft_lora", "rode"])
+def test_a_run_beside_one_that_has_only_begun(unscored: str, tmp_path: Path) -> None:
+    systems = (("soft_lora", 0.0), ("rode", 0.1))
+    runs = synthetic.study(tmp_path, synthetic.TASKS[:2], samples=2, systems=systems, layers=2)
+    for run in runs[unscored]:
+        (run / "scores.json").unlink()
+    page = read(report(runs, out=tmp_path / "page.html"))
+    assert f"scores.json of {unscored}-0 is not there" in page.text
+
+
 def test_pictures_that_are_gone_leave_a_line(tmp_path: Path) -> None:
     (run,) = synthetic.study(tmp_path, synthetic.TASKS[:1], systems=(("soft_lora", 0.0),))[
         "soft_lora"

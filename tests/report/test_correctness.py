@@ -17,6 +17,7 @@ def test_all_or_nothing() -> None:
 
 def test_without_a_metric_texts_are_compared() -> None:
     grader = Grader.from_predictions("none such", [])
+    assert grader == Grader.from_predictions(None, [])  # of a run that was not scored
     assert grader.is_right({"prediction": " Fig ", "answers": ["fig", "grape"]})
     assert not grader.is_right({"prediction": "figs", "answers": "fig"})
     assert grader.format_mark({"prediction": "x", "answers": ["x"]}) == "right"

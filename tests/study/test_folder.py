@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from coterie.io import WriteError
 from coterie.study.cost import StudyCost
 from coterie.study.folder import StudyFolder
 from tests.study.test_plan import plan
@@ -23,6 +24,10 @@ def test_what_is_kept_and_refused(user: Path) -> None:
         StudyFolder.open(replace(planned, tasks=planned.tasks.select(("second", "first"))))
     with pytest.raises(ValueError, match="exists and holds no study"):
         StudyFolder.open(replace(planned, out=user / "data"))
+    (user / "file").touch()
+    said = r"file/study cannot be written: a component of the path is no folder\. Give another"
+    with pytest.raises(WriteError, match=said):
+        StudyFolder.open(replace(planned, out=user / "file" / "study"))
     for text in ("{", "[1]"):
         folder.facts_file.write_text(text)
         with pytest.raises(ValueError, match=r"study\.json is damaged.*: remove it"):

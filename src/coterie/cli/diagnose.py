@@ -8,6 +8,7 @@ import click
 from coterie.cli.device import announce_device, device_option
 from coterie.cli.main import Subcommand
 from coterie.cli.moved_run import base_option
+from coterie.cli.output_file import check_writable
 
 FIGURE_SUFFIXES = (".png", ".svg", ".pdf")
 
@@ -55,6 +56,8 @@ def diagnose(
             f"--to {to}: the conflict is written as a figure ({', '.join(FIGURE_SUFFIXES)}) or as "
             "numbers (.json): name such a file"
         )
+    if to is not None:
+        check_writable(Path(to))
     chosen = announce_device(device)
     given = None if tasks is None else read_tasks(tasks)
     opened = model if base is None else Run.read(model, base=base)

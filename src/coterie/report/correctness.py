@@ -78,9 +78,11 @@ class Grader:
 
 
 def parse_metric_or_none(text: Any) -> Any:
-    """Parse a metric as tasks.yaml writes it; None if there is none such."""
+    """Parse a metric as tasks.yaml writes it; None if there is none such, or no score at all."""
     from coterie import metrics
 
+    if not isinstance(text, str | Mapping):
+        return None
     try:
         return metrics.parse_metric(text)
     except ValueError:

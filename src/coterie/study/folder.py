@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from coterie import serialization
-from coterie.io import write_json
+from coterie.io import explain_write_errors, write_json
 from coterie.study.cost import StudyCost
 from coterie.study.plan import StudyPlan
 from coterie.train.run_directory import RunDirectory
@@ -27,7 +27,8 @@ class StudyFolder:
                 raise ValueError(
                     f"{plan.out} exists and holds no study: give the folder of one, or a new one"
                 )
-            plan.out.mkdir(parents=True, exist_ok=True)
+            with explain_write_errors(plan.out):
+                plan.out.mkdir(parents=True, exist_ok=True)
             facts = {"base": plan.base, "tasks": serialization.dump(plan.tasks)}
             write_json(found.facts_file, facts)
         facts = found.read_facts()

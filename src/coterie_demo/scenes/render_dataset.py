@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from coterie.io import explain_write_errors
 from coterie.optional_imports import import_optional
 from coterie_demo.scenes.labels import Labels, render_with_labels
 from coterie_demo.scenes.manifest import MANIFEST_FILE, SPLITS, RenderManifest
@@ -109,12 +110,13 @@ def render_file(manifest: RenderManifest, file: Path) -> None:
     """Render the image of `file` and write it atomically."""
     labels = render_scene(manifest.seed, file.parent.name, int(file.stem), manifest.size)
     scratch = file.with_name(f".{file.stem}.{os.getpid()}.partial")
-    try:
-        with scratch.open("wb") as opened:
-            np.savez_compressed(opened, **dict[str, Any](labels))
-        scratch.replace(file)
-    finally:
-        scratch.unlink(missing_ok=True)
+    with explain_write_errors(file):
+        try:
+            with scratch.open("wb") as opened:
+                np.savez_compressed(opened, **dict[str, Any](labels))
+            scratch.replace(file)
+        finally:
+            scratch.unlink(missing_ok=True)
 
 
 def render_scene(seed: int, split: str, index: int, size: int) -> Labels:

@@ -1,10 +1,12 @@
 """Making is the same each time, goes on where it was, and refuses other scenes' folders."""
 
+import errno
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from coterie.io import WriteError
 from coterie_demo.scenes import make_scenes
 from coterie_demo.scenes.manifest import RenderManifest
 
@@ -58,6 +60,17 @@ def test_a_killed_making_goes_on(tmp_path: Path) -> None:
     assert kept.read_bytes() == b"not looked at again"
     assert not list(tmp_path.rglob("*.partial"))
     assert told == [f"all 10 scenes are in {tmp_path}"]
+
+
+def test_a_full_disk_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def savez(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(np, "savez_compressed", savez)
+    said = r"000000\.npz cannot be written: No space left on device\. Make room and run it again"
+    with pytest.raises(WriteError, match=said):
+        make(tmp_path)
+    assert not [*tmp_path.glob("*/*")]
 
 
 def test_more_pictures_are_added(tmp_path: Path) -> None:
