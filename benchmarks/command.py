@@ -19,6 +19,7 @@ from benchmarks.linear import Linear
 from benchmarks.model import Model
 from benchmarks.provenance import SEED, provenance
 from benchmarks.recipes import Recipes
+from benchmarks.serving import Serving
 from benchmarks.table import RESULTS, as_table
 from benchmarks.trainer import Trainer
 
@@ -33,6 +34,7 @@ BENCHMARKS = {
         Trainer(),
         Dense(),
         ExpertParallel(),
+        Serving(),
     )
 }
 
