@@ -7,10 +7,12 @@ from pathlib import Path
 import pytest
 from transformers import AutoModelForCausalLM
 
-from coterie import Copies
+import coterie
+from coterie import Copies, Recipe, Stage
 from coterie.extract import extract
 from coterie.extract.expert_selection import PruningOptions
 from coterie.extract.native_pruning import find_most_used
+from tests.cli.folders import llama_folder, text_tasks
 from tests.extract.copies_models import COPIES, grafted
 
 FOUR = replace(COPIES, experts=Copies(count=4))
@@ -52,3 +54,22 @@ def test_refused(tmp_path: Path) -> None:
                 grafted((mixture,)), task="any", to=tmp_path / "x", format="native", use=use,
                 pruning=PruningOptions(),
             )  # fmt: skip
+
+
+def test_a_run_that_was_evaluated(tmp_path: Path) -> None:
+    base, tasks = (
+        llama_folder(tmp_path / "model"),
+        coterie.read_tasks(text_tasks(tmp_path / "data")),
+    )
+    stage = Stage(name="one", steps=1, batch_size=2)
+    recipe = Recipe(name="copies", mixtures=(FOUR,), stages=(stage,))
+    run = coterie.train(recipe, base=str(base), tasks=tasks, out=tmp_path / "run")
+    with pytest.raises(ValueError, match="run `coterie evaluate` first"):
+        extract(run, task="first", to=tmp_path / "x", format="native", pruning=PruningOptions())
+    coterie.evaluate(run)
+    # An expert remains if it has more than 0.6 / 2 of the choices, and two always do.
+    strict = PruningOptions(threshold=0.6)
+    folder = extract(run, task="first", to=tmp_path / "x", format="native", pruning=strict)
+    report = json.loads((folder / "coterie_extract.json").read_text())
+    assert 2 <= report["experts"] < 4 and len(report["kept"]) == 2
+    assert report["probe_error"] < 1e-5 and (folder / "tokenizer.json").is_file()
