@@ -54,8 +54,16 @@ def test_folders_of_the_user_beside_it_stay(tmp_path: Path) -> None:
 
 def test_a_dtype_is_of_a_merged_model(tmp_path: Path) -> None:
     model, _ = grafted()
-    with pytest.raises(ValueError, match=r"dtype='float16', format=None: a dtype is of format='m"):
+    with pytest.raises(
+        ValueError, match=r"dtype='float16', format=None: allowed are .* 'gguf', 'merged', 'nat"
+    ):
         extract(model, task="ocr", to=tmp_path / "x", dtype="float16")
+
+
+def test_a_converter_is_for_gguf(tmp_path: Path) -> None:
+    model, _ = grafted()
+    with pytest.raises(ValueError, match="format='merged': it is for 'gguf' alone"):
+        extract(model, task="ocr", to=tmp_path / "x", format="merged", llama_cpp=tmp_path)
 
 
 def test_the_home_of_the_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

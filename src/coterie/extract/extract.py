@@ -114,9 +114,12 @@ def extract(  # noqa: PLR0913  the choices of one call, each by its name
     has_dtype = format is not None and FORMATS[format].has_dtype
     if dtype is not None and not (has_dtype and dtype in MERGED_DTYPES):
         allowed = ", ".join(map(repr, MERGED_DTYPES))
+        formats = ", ".join(repr(name) for name, each in FORMATS.items() if each.has_dtype)
         raise ValueError(
-            f"dtype={dtype!r}, format={format!r}: a dtype is of format='merged', one of {allowed}"
+            f"dtype={dtype!r}, format={format!r}: allowed are {allowed}, for the formats {formats}"
         )
+    if llama_cpp is not None and format != "gguf":
+        raise ValueError(f"llama_cpp={str(llama_cpp)!r}, format={format!r}: it is for 'gguf' alone")
     to = Path(to).expanduser().absolute()
     if to.exists() and (not to.is_dir() or any(to.iterdir())):
         raise ValueError(f"{to} exists and is not an empty folder: give a new one")
@@ -171,7 +174,7 @@ def write_extract(name: str, request: ExtractRequest, folder: Path) -> None:
     report |= format.write(request, folder)
     config = get_adapter_config(request.model, request.adapter)
     report |= {
-        "base_model_name_or_path": config.base_model_name_or_path,
+        "base_model_name_or_path": config.base_model_name_or_path or get_base(request),
         "tasks": list(config.tasks),
         "mixtures": [serialization.dump(mixture) for mixture in config.parse_mixtures()],
     }
@@ -183,3 +186,8 @@ def write_extract(name: str, request: ExtractRequest, folder: Path) -> None:
             report["chat_template"] = save_chat_template(request.processor, folder)
     (folder / REPORT_FILE).write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
     write_card(folder, report, request.run)
+
+
+def get_base(request: ExtractRequest) -> str | None:
+    """Return the base model's name in a run, for adapters that have none, as those of images."""
+    return None if request.run is None else request.run.config.base
