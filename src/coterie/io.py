@@ -33,10 +33,10 @@ class WriteError(OSError):
 
 
 @contextmanager
-def explain_write_errors(path: Path, advice: str = "") -> Iterator[None]:
+def explain_write_errors(path: Path, advice: str = "", place: str = "a folder") -> Iterator[None]:
     """Raise WriteError, which names `path`, where writing there fails within the block.
 
-    Errors about a file elsewhere, which name it, pass.
+    Errors about a file elsewhere, which name it, pass. `place` is what else could be given.
     """
     try:
         yield
@@ -49,7 +49,7 @@ def explain_write_errors(path: Path, advice: str = "") -> Iterator[None]:
         if number in FULL:
             given = advice or "Make room and run it again"
         elif number in REFUSED:
-            given = "Give a folder that this user may write to, or change its permissions"
+            given = f"Give {place} that this user may write to, or change its permissions"
         else:
             given = advice or "Give another place"
         cause = "a component of the path is no folder" if number == errno.ENOTDIR else ""

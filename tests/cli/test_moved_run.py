@@ -38,6 +38,8 @@ def test_a_run_moves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, coterie: C
     was = contents(after / "my run")
     called = coterie("evaluate", run, *moved, "--to", "scored")
     assert called.code == 0 and "| first |" in called.out, called
+    command = f"coterie evaluate '{run}' {' '.join(moved)} --to scored --untrained"
+    assert called.out.endswith(f"next: {command}, to see what training added\n")
     assert contents(after / "my run") == was
     assert coterie("generate", run, *moved, "--task", "first", "what is 1?").code == 0
     assert coterie("diagnose", run, *moved, "--batches", "2", "--batch-size", "2").code == 0

@@ -1,12 +1,15 @@
 """One process at a time: others are told who holds the folder, and the dead hold nothing."""
 
+import errno
 import os
 import signal
 import time
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
+from coterie.io import WriteError
 from coterie.train.run_directory import RunDirectory
 from coterie.train.run_lock import lock_run
 from tests.forks import forked, status
@@ -36,6 +39,16 @@ def test_the_holder_is_named_and_a_killed_one_holds_nothing(tmp_path: Path) -> N
         assert directory.lock_file("training").is_file()
     with lock_run(directory, "training"):
         pass
+
+
+def test_what_else_could_be_given_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(FileLock, "acquire", refuse)
+    said = r"Read-only file system\. Give a folder by --to that this user may write to, or change"
+    with pytest.raises(WriteError, match=said):
+        lock_run(RunDirectory(tmp_path), "evaluation", place="a folder by --to").__enter__()
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")

@@ -54,15 +54,18 @@ def evaluate(
     scores = score(opened, device=chosen, **options)
     if is_rank_zero():
         click.echo(scores.to_markdown())
-        click.echo(f"\n{describe_controls(run)}")
+        click.echo(f"\n{describe_controls(run, base=base, tasks=tasks, to=to)}")
 
 
-def describe_controls(run: str) -> str:
-    """Return what the run has over its controls, or how to evaluate one."""
+def describe_controls(run: str, **moved: str | None) -> str:
+    """Return what the run has over its controls, or how to evaluate one, with the same options."""
     from coterie.report import summarize
     from coterie.train.run_directory import CONTROLS, RunDirectory
 
-    directory = RunDirectory(Path(run))
+    folder = moved.get("to") or run
+    directory = RunDirectory(Path(folder).expanduser())
     if any(directory.scores_file(control).is_file() for control in CONTROLS):
-        return summarize(run)
-    return f"next: coterie evaluate {shlex.quote(run)} --untrained, to see what training added"
+        return summarize(folder)
+    given = [part for key, value in moved.items() if value for part in (f"--{key}", value)]
+    command = shlex.join(["coterie", "evaluate", run, *given, "--untrained"])
+    return f"next: {command}, to see what training added"

@@ -56,6 +56,11 @@ def evaluate(
         skip_bad_rows=skip, device=chosen,
     )  # fmt: skip
     work = "-".join(filter(None, ("evaluation", evaluation.control)))
-    with lock_run(run.results, work), distributed.explain_lost_process(), hide_request():
+    place = "a folder by --to (Run.read(..., to=))"
+    with (
+        lock_run(run.results, work, place=place),
+        distributed.explain_lost_process(),
+        hide_request(),
+    ):
         distributed.run_on_rank_zero(partial(copy_run_files, run))
         return evaluation.compute_scores()

@@ -20,15 +20,17 @@ WAIT_S = 6.0
 
 
 @contextmanager
-def lock_run(directory: RunDirectory, work: str) -> Iterator[None]:
+def lock_run(directory: RunDirectory, work: str, *, place: str = "a folder") -> Iterator[None]:
     """Hold the folder's lock of `work`, such as "train", within the block.
 
     The system releases the lock of a process that ended, however it ended. Of several processes
-    all must enter, and rank 0 holds it. Raises ValueError, which names the process that holds it.
+    all must enter, and rank 0 holds it. `place` is as in `explain_write_errors`.
+
+    Raises ValueError, which names the process that holds it.
     """
     file = directory.lock_file(work)
     lock = FileLock(file)
-    distributed.run_on_rank_zero(partial(_acquire, lock, file, work))
+    distributed.run_on_rank_zero(partial(_acquire, lock, file, work, place))
     try:
         yield
     finally:
@@ -37,9 +39,9 @@ def lock_run(directory: RunDirectory, work: str) -> Iterator[None]:
         lock.release()
 
 
-def _acquire(lock: FileLock, file: Path, work: str) -> None:
+def _acquire(lock: FileLock, file: Path, work: str, place: str) -> None:
     folder, holder = file.parent, get_holder_file(file)
-    with explain_write_errors(folder):
+    with explain_write_errors(folder, place=place):
         folder.mkdir(parents=True, exist_ok=True)
         try:
             lock.acquire(timeout=0)
