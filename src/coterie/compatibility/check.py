@@ -9,6 +9,7 @@ from coterie.compatibility.adapter_folder import CONFIG, AdapterFolder
 from coterie.compatibility.checkpoint import check_checkpoint
 from coterie.compatibility.finding import Finding
 from coterie.compatibility.host import Host
+from coterie.compatibility.patterns import check_patterns
 from coterie.compatibility.peft_match import match
 from coterie.compatibility.report import PEFT, CompatibilityReport
 from coterie.compatibility.servers.base import list_servers
@@ -83,6 +84,7 @@ def join(folder: str, reports: Sequence[CompatibilityReport]) -> CompatibilityRe
 def check_adapter(adapter: AdapterFolder, base: str | Path) -> CompatibilityReport:
     """Check an adapter against a base model."""
     host = Host.load(base)
+    check_patterns(adapter, host.modules)
     servers = list_servers()
     findings = {each.name: each.check(adapter, host) for each in servers}
     commands = {

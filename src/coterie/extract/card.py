@@ -43,7 +43,9 @@ TEXT = """---
 def write_card(folder: Path, report: Mapping[str, Any], run: Run | None) -> None:
     """Write the card of an extracted folder, whose coterie_extract.json is `report`."""
     base, tasks = name_base(report), describe_tasks(report)
-    recipe = "" if run is None else f", trained with the recipe `{run.config.recipe.name}`"
+    recipe = ""
+    if run is not None:
+        recipe = f", trained with the recipe `{escape_markdown(run.config.recipe.name)}`"
     format = report["form"]
     use = USES.get(format, f'{report.get("class", "AutoModel")}.from_pretrained("this folder")')
     text = TEXT.format(
