@@ -65,6 +65,11 @@ def test_every_verb(there: Path, coterie: Calls) -> None:
     mean = Run.read("runs/squad").load().processor.mean
     assert DenseCollator.from_pretrained("normal", ()).mean == mean
 
+    picture = next(there.glob("data/**/*.png"))
+    called = coterie("generate", "runs/squad", "--image", str(picture), "--out", "maps")
+    assert called.code == 0 and f"maps/{picture.stem}-normal.png" in called.out, called
+    assert len(list((there / "maps").iterdir())) == 6
+
     for arguments, said in (
         (("generate", "runs/squad", "what?"), "tasks of a DenseTasks have no answers in text"),
         (("evaluate", "runs/squad", "--split", "tset"), "tset"),

@@ -33,7 +33,7 @@ def add_media_options(command: Callable[..., None]) -> Callable[..., None]:
 @add_media_options
 @click.option("--jsonl", is_flag=True, help="Read rows and write answers as JSON lines.")
 @click.option("--rows", metavar="FILE", help="Answer the rows of a file; needs --out.")
-@click.option("--out", metavar="FILE", help="Write JSON lines there; go on if it is begun.")
+@click.option("--out", metavar="PATH", help="The file of answers to --rows; a folder for maps.")
 @click.option("--batch-size", default=16, show_default=True, type=int, help="Answers at a time.")
 @moved_run_options
 @device_option
@@ -54,6 +54,9 @@ def generate(
     --rows answers a file, many rows at a time, with a line of --out for each in their order. Rows
     of several tasks name theirs in a column "task". Called again, it goes on where it was stopped.
 
+    Of a run with dense tasks, --image and --out write each task's map of each image into a folder,
+    as .npy and .png.
+
     \b
     Examples:
       coterie generate runs/rode --task naming --image apple.png "What is this?"
@@ -62,21 +65,31 @@ def generate(
       coterie generate runs/rode --task ocr --image page.png < questions.txt
       coterie generate runs/rode --task ocr --jsonl < rows.jsonl > answers.jsonl
       coterie generate runs/rode --rows rows.jsonl --out answers.jsonl
+      coterie generate runs/squad --image street.png --out maps
     """
     from coterie.serve.engine import InferenceEngine, find_task
 
-    rows, out, jsonl = options["rows"], options["out"], options["jsonl"]
-    check_usage(rows, out, given=bool(questions) or jsonl, batch_size=options["batch_size"])
+    jsonl: bool = options["jsonl"]
+    rows: Any = options["rows"]
+    out: Any = options["out"]
     media = {name: options[name] for name in find_media_modalities() if options[name]}
+    asks = bool(questions) or jsonl
+    makes_maps = rows is None and out is not None and "image" in media and not asks
+    check_usage(rows, None if makes_maps else out, given=asks, batch_size=options["batch_size"])
     chosen = announce_device(device)
     opened = open_run(run, base=options["base"], tasks=options["tasks"])
+    if makes_maps:
+        write_maps(
+            opened, media["image"], str(out), task, device=chosen, batch=options["batch_size"]
+        )
+        return
     if rows is None:
         find_task(opened, task)  # a name is wrong before a large model is loaded
     engine = InferenceEngine.from_run(opened, device=chosen, max_rows=options["batch_size"])
     if rows is None:
         answer_questions(engine, engine.make_prompt(task, media), questions, jsonl=jsonl)
     else:
-        answer_file(engine, rows, out, task, media)
+        answer_file(engine, str(rows), str(out), task, media)
 
 
 def check_usage(rows: str | None, out: str | None, *, given: bool, batch_size: int) -> None:
@@ -126,6 +139,24 @@ def answer_file(
     source = open_rows(rows, split="test")
     before, new = answer_rows(engine, source, Path(out).expanduser(), make_prompt)
     click.echo(f"{out}: {new} new answers" + (f", {before} were there" if before else ""))
+
+
+def write_maps(
+    run: Any, images: tuple[str, ...], out: str, task: str | None, *, device: Any, batch: int
+) -> None:
+    """Write the maps of images into a folder, and say which files."""
+    from coterie.data.sample import MediaFile
+    from coterie.serve.dense_engine import DenseEngine, save_maps
+
+    stems = [Path(image).stem for image in images]
+    if len(set(stems)) < len(stems):
+        raise ValueError("--image: two files have one name, and so would their maps: rename one")
+    engine = DenseEngine.from_run(run, device=device, batch_size=batch)
+    tasks = engine.select_tasks(task)
+    files = (MediaFile(kind="image", path=Path(image).expanduser()) for image in images)
+    for stem, (_, outputs) in zip(stems, engine.predict(files, tasks), strict=True):
+        for file in save_maps(tasks, outputs, Path(out).expanduser(), stem):
+            click.echo(file)
 
 
 def read_rows(lines: Iterable[str], column: str, *, jsonl: bool) -> Iterator[dict[str, Any]]:
