@@ -13,6 +13,7 @@ from transformers.integrations.peft import MIN_PEFT_VERSION
 import coterie
 from coterie import Copies, InstanceGate, Lora, Mixture, Rectified, Softmax, TaskGate, TopK
 from coterie.tuner.config import CoterieConfig
+from coterie.tuner.four_bit import keep_four_bit_layout
 from tests.tiny import TINY
 from tests.tuner.checks import IDS, TASKS, awake, gradients, grafted, logits
 
@@ -210,7 +211,9 @@ def quantised(how, folder):
         "8 bit": lambda: BitsAndBytesConfig(load_in_8bit=True),
         "int8": lambda: TorchAoConfig(int8_weight_only()),
     }[how]()
-    return AutoModelForCausalLM.from_pretrained(folder, quantization_config=options)
+    model = AutoModelForCausalLM.from_pretrained(folder, quantization_config=options)
+    keep_four_bit_layout(model)  # its forward pass without an adapter is compared, too
+    return model
 
 
 def int8_weight_only():

@@ -18,6 +18,7 @@ from coterie.models.processors import describe_loading_problem, load_processor
 from coterie.models.quantization import make_quantization_config
 from coterie.models.weight_checks import check_vocabulary, load_checked
 from coterie.plugins import MODELS
+from coterie.tuner.four_bit import keep_four_bit_layout
 
 if TYPE_CHECKING:
     from peft import PeftModel
@@ -126,6 +127,7 @@ def _load_weights(
     with suppress_third_party_warnings():
         load_with_options = explain_refusal(folder, options, device)(kind.from_pretrained)
         model = load_checked(folder, load_with_options, **given)
+    keep_four_bit_layout(model)
     return model if options.quantize else model.to(device)
 
 

@@ -15,6 +15,7 @@ from coterie.mixture_layer import MixtureLayer
 from coterie.routing.gates.base import LayerSite
 from coterie.tuner.config import PEFT_TYPE_NAME, PREFIX, SAVED_TYPE_NAME, CoterieConfig
 from coterie.tuner.forward_hooks import RoutingHook, find_hook, remove_hooks
+from coterie.tuner.four_bit import keep_four_bit_layout
 from coterie.tuner.generation import route_generate
 from coterie.tuner.injection import InjectionPlan, get_gate_input_width, plan_injection
 from coterie.tuner.layer import CoterieLayer
@@ -84,6 +85,7 @@ class CoterieModel(BaseTuner):
         PEFT calls `_post_injection_hook` for the first adapter alone.
         """
         model = _get_uncompiled(model)
+        keep_four_bit_layout(model)
         super().inject_adapter(model, adapter_name, *args, **kwargs)
         config: Any = self.peft_config[adapter_name]
         hook = find_hook(model) or RoutingHook(model)
