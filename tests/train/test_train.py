@@ -204,11 +204,11 @@ def test_ctrl_c_saves_and_says_how_to_go_on(tmp_path: Path, monkeypatch):
 def test_patience_goes_back_to_the_best_weights(tmp_path: Path):
     # Far too fast to learn: validation soon gets worse.
     options = {"patience": 2, "evaluate_every": 1, "log_every": 1, "save_every": 50}
-    recipe = plain(steps=30, learning_rate=1.0, schedule="constant")
+    recipe = plain(steps=60, learning_rate=3.0, schedule="constant")
     run = trained(tmp_path, recipe, **options)
     means = [sum(line["validation_loss"].values()) / 2 for line in run.read_log()]
     best = min(range(len(means)), key=means.__getitem__)
-    assert len(means) == best + 3 < 30
+    assert len(means) == best + 3 < 60
     (done,) = read_finished_stages(run.directory)
     assert done.steps == len(means) and done.weights_folder.endswith("/best")
 
