@@ -56,6 +56,20 @@ def test_no_module_of_the_name(host: Host, tmp_path: Path, target: str, said: st
     assert not found.modules and said in found.findings[0].reason
 
 
+def test_a_file_that_names_a_module_of_its_own(
+    host: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "evil.py").write_text("raise SystemExit('code of the adapter was run')")
+    monkeypatch.syspath_prepend(tmp_path)
+    config = {"megatron_config": {"a": 1}, "megatron_core": "evil", "init_lora_weights": "pissa"}
+    assert not match(read_adapter(tmp_path / "x", BOTH, **config), host).findings
+
+
+def test_other_methods_are_not_loaded(host: Host, tmp_path: Path) -> None:
+    (finding,) = match(read_adapter(tmp_path / "x", BOTH, peft_type="XLORA"), host).findings
+    assert finding.effect == "unknown" and "adapters of XLORA are not checked" in finding.reason
+
+
 def test_modules_to_save_without_weights(host: Host, tmp_path: Path) -> None:
     (finding,) = match(
         read_adapter(tmp_path / "x", BOTH, modules_to_save=["lm_head"]), host

@@ -15,6 +15,7 @@ PLAIN = {
     "SiglipVisionModel": "a class of transformers, which runs no code of a folder",
     "PeftModel": "an adapter, whose configuration was checked",
     "CoterieConfig": "coterie's own",
+    "PeftConfig": "adapter_config.json of a LoRA, without the module that it may name for megatron",
     "LoraConfig": "of a folder that coterie has just written",
     "DenseCollator": "coterie's own, which loads through others of this list",
     "super()": "in a `from_pretrained` of coterie's, with the caller's arguments",

@@ -15,8 +15,12 @@ from coterie.compatibility.finding import Effect, Finding
 from coterie.compatibility.host import Host
 from coterie.data.sources.base import get_first_line
 from coterie.third_party_warnings import suppress_third_party_warnings
+from coterie.tuner.config import PEFT_TYPE_NAME
 
 ADAPTER = "default"
+LORA = "LORA"
+KNOWN = (LORA, PEFT_TYPE_NAME)
+"""Methods whose configuration names no other files to load."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +38,11 @@ class Match:
 
 def match(folder: AdapterFolder, host: Host) -> Match:
     """Load `folder` into `host`, which is changed by it."""
+    if folder.peft_type not in KNOWN:
+        reason = (
+            f"adapters of {folder.peft_type} are not checked, those of {' and '.join(KNOWN)} are"
+        )
+        return Match(modules=(), findings=[Finding(effect="unknown", reason=reason)])
     names = host.modules.keys()  # without those that PEFT adds
     try:
         model = inject(folder, host)
@@ -59,8 +68,11 @@ def describe(error: Exception) -> str:
 
 def inject(folder: AdapterFolder, host: Host) -> PeftModel:
     """Put the adapter's modules into the host, without values."""
-    config = PeftConfig.from_pretrained(str(folder.path))
+    config: Any = PeftConfig.from_pretrained(str(folder.path))
     config.inference_mode = True
+    if folder.peft_type == LORA:
+        config.megatron_config = None  # or PEFT imports the module that the file names
+        config.init_lora_weights = True  # or PEFT decomposes weights, which are not there
     model: Any = host.model
     with suppress_third_party_warnings(), torch.device("meta"):
         return PeftModel(model, config, ADAPTER, low_cpu_mem_usage=True)

@@ -33,6 +33,17 @@ def test_scales(host: Host, tmp_path: Path) -> None:
     assert find_other_scales(alpha, host, rank="own", knows_rslora=False) == [Q]
 
 
+@pytest.mark.parametrize("server", list_servers(), ids=lambda each: each.name)
+def test_adapters_that_change_the_base_model(server: Server, host: Host, tmp_path: Path) -> None:
+    for number, config in enumerate(
+        ({"init_lora_weights": "pissa_niter_4"}, {"layer_replication": [[0, 2]]})
+    ):
+        (finding,) = server.check(read_adapter(tmp_path / str(number), BOTH, **config), host)
+        assert finding.effect == "unknown" and next(iter(config)) in finding.reason
+    plain = read_adapter(tmp_path / "plain", BOTH, init_lora_weights="gaussian")
+    assert server.check(plain, host) == []
+
+
 def test_lora_of_fused_experts_is_unknown(tmp_path: Path) -> None:
     host = Host.load(write_host(tmp_path / "host", "qwen2_moe"))
     config = LoraConfig(r=2, target_modules=["q_proj"], target_parameters=["experts.down_proj"])

@@ -27,6 +27,10 @@ ADAPTERS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "`target_modules` as a regular expression": (BOTH, {"target_modules": ".*proj"}),
     "rank above 512": (lora(Q, 513), {"r": 513, "lora_alpha": 513}),
     "a tower or connector": (lora(TOWER), {}),
+    "`init_lora_weights` of PiSSA, OLoRA, CorDA or LoftQ, not converted": (
+        BOTH,
+        {"init_lora_weights": "pissa"},
+    ),
     "a full name that the model does not have": (lora("layers.0.mlp.up_proj"), {}),
 }
 ELSEWHERE = "LoRA of experts in one tensor"

@@ -12,6 +12,8 @@ from coterie.compatibility.host import TEXT, Host
 from coterie.serialization import find_kinds
 
 LORA = "LORA"
+CHANGING_INITS = ("pissa", "olora", "corda", "loftq")
+CHANGING_FIELDS = ("layer_replication", "alora_invocation_tokens", "arrow_config", "use_bdlora")
 
 
 class Server(ABC):
@@ -41,11 +43,27 @@ class Server(ABC):
             )
             reason = f"{self.name} loads adapters of PEFT's method LORA, not {adapter.peft_type}"
             return [Finding(effect="refused", reason=reason + advice)]
-        findings = list(self.find_problems(adapter, host))
+        findings = [*self.find_problems(adapter, host), *find_changed_models(adapter)]
         if fused := find_fused(adapter, host):
             reason = "LoRA of experts in one tensor: some models of it alone have that; try it"
             findings.append(Finding(effect="unknown", reason=reason, names=fused))
         return findings
+
+
+def find_changed_models(adapter: AdapterFolder) -> Iterator[Finding]:
+    """Yield fields by which PEFT changes the base model itself when it loads the adapter."""
+    init = adapter.get("init_lora_weights")
+    if isinstance(init, str) and init.startswith(CHANGING_INITS):
+        reason = (
+            f"with init_lora_weights={init!r} PEFT changes the base model's weights when it loads "
+            "the adapter; save it with path_initial_model_for_weight_conversion="
+        )
+        yield Finding(effect="unknown", reason=reason)
+    for field in CHANGING_FIELDS:
+        if adapter.get(field):
+            yield Finding(
+                effect="unknown", reason=f"{field} is set, which PEFT alone is known to do"
+            )
 
 
 def list_servers() -> list[Server]:
