@@ -43,6 +43,7 @@ AXES = {
     "batches": "batches of one task whose gradients are compared",
     "objectives": "losses whose gradients are taken: the tasks' and the routing losses' sum",
     "parameters": "numbers in all trained parameters, one parameter after the other",
+    "vocab": "tokens that a model knows",
     "time": "audio samples, 16000 a second",
     "steps": "batches of a run, in their order",
 }

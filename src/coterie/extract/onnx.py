@@ -127,7 +127,7 @@ def export(function: nn.Module, images: Images, file: Path) -> None:
         warnings.simplefilter("ignore")  # of torch's exporter, about itself
         graph = torch.onnx.export(
             function, (images,), dynamo=True, input_names=["pixel_values"],
-            output_names=["predictions"], dynamic_shapes=batch, verbose=False,
+            output_names=["output"], dynamic_shapes=batch, verbose=False,
         )  # fmt: skip
         assert graph is not None
         graph.save(str(file))

@@ -40,7 +40,7 @@ class RankLayout:
             return _make_expansion_matrix(*key)
         return _cache_tensor(_make_expansion_matrix, *key)
 
-    def make_factors(self, weights: tuple[float, ...], like: Tensor) -> Float[Tensor, "one rank"]:
+    def make_factors(self, weights: tuple[float, ...], like: Tensor) -> Float[Tensor, "1 rank"]:
         """Return the factors of the rank axis for constant weights of the experts."""
         parts = zip(self.ranks, self.scales, weights, strict=True)
         row = tuple(scale * weight for rank, scale, weight in parts for _ in range(rank))
@@ -106,12 +106,11 @@ class LoraCall:
         return out if self.base_output is None else self.base_output + out
 
 
-def keep_cast(
-    x: Float[Tensor, "*units width"], *halves: Float[Tensor, "rank _"]
-) -> tuple[Tensor | None, ...]:
+def keep_cast(x: Float[Tensor, "*units width"], *halves: Tensor) -> tuple[Tensor | None, ...]:
     """Return the experts' maps in the dtype of `x` for backward; None where it casts them again.
 
-    They are kept while smaller than two numbers a token and rank: a cast costs a launch.
+    `halves` are [rank, width] and [rank, out]. They are kept while smaller than two numbers a token
+    and rank: a cast costs a launch.
     """
     features, tokens = sum(half.shape[1] for half in halves), x.shape[:-1].numel()
     return halves if features <= 2 * tokens else (None,) * len(halves)
