@@ -45,7 +45,9 @@ def run_server(
         print(describe(host, port, app.state.served.names, has_key=api_key is not None),
               file=sys.stderr, flush=True)  # fmt: skip
         config = uvicorn.Config(
-            app, log_level="warning", server_header=False,
+            app, log_level="warning", server_header=False, ws="none",
+            # Each may hold a body in memory; of more, uvicorn refuses with 503.
+            limit_concurrency=2 * (limits.waiting + batch_size),
             timeout_graceful_shutdown=max(1, round(limits.shutdown_s)),
         )  # fmt: skip
         with suppress(KeyboardInterrupt):  # uvicorn raises it again when all has ended
