@@ -48,7 +48,7 @@ from walks.tracing import Walk
 
 import coterie
 from coterie import RunConfig
-from coterie.data.sources import open_rows
+from coterie.data.sources.opening import open_rows
 from coterie.evaluate import predictions
 from coterie.evaluate.scores import Scores
 
