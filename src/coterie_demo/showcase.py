@@ -92,7 +92,7 @@ class Showcase:
             limit=EVALUATION_LIMIT,
             diagnosis={"batches": BATCHES, "seed": self.seed, "at": self.at},
             # So that no training's time includes it.
-            prepare=lambda config: f"{precompute_caches(config):,} samples",
+            prepare=lambda *configs: f"{precompute_caches(*configs):,} samples",
             tolerates_unequal=False,
             title="One shared adapter, or a mixture of experts?",
             command=f"coterie demo --steps {self.steps} --seed {self.seed}",

@@ -118,7 +118,8 @@ def test_remedies_side_by_side(user: Path) -> None:
         "moelora", "hydra_lora", "rode", "dual_lora", "awaker",
     ]  # fmt: skip
     table = json.loads((user / "remedies" / "table.json").read_text())
-    assert [row["system"] for row in table["rows"]] == [*names, "untrained"]
+    ordered = ["single_task", "shared_lora", *names[2:], "untrained"]  # the baseline first
+    assert [row["system"] for row in table["rows"]] == ordered
     assert all(len(row["tasks"]) == 2 for row in table["rows"])
     costs = {row["system"]: row["cost"] for row in table["rows"]}
     del costs["untrained"], costs["single_task"]  # one LoRA for each of two tasks

@@ -8,11 +8,14 @@ from PIL import Image
 import coterie
 from coterie.models.loading import LoadedModel
 from coterie.tasks import TextTask
+from coterie.train.config import RunConfig
 from coterie.train.frozen_caches import (
     cache_encoder_features,
     disable_feature_cache,
     has_tower_mixtures,
+    precompute_caches,
 )
+from tests.cli.folders import llama_folder, text_tasks
 from tests.data.files import jsonl, png
 from tests.tinies.omni import omni_model, omni_processor
 
@@ -61,6 +64,20 @@ def test_nothing_is_kept_where_a_mixture_sits_in_an_encoder(
     assert has_tower_mixtures(found.model)
     cache_encoder_features(found.model, found.processor)
     assert "pixel_values" in names(found.processor)
+
+
+def test_a_sample_of_several_runs_is_prepared_once(tmp_path: Path) -> None:
+    llama_folder(tmp_path / "model")
+    text_tasks(tmp_path / "data")
+    tasks = coterie.read_tasks(tmp_path / "data" / "tasks.yaml")
+    first, second, both = (
+        RunConfig(recipe=coterie.recipes.shared_lora(rank=2), base=str(tmp_path / "model"),
+                  tasks=tasks.select(names), steps=2, batch_size=3)
+        for names in (("first",), ("second",), ("first", "second"))
+    )  # fmt: skip
+    # Two steps of three samples are the six rows of a task, or six of the twelve of both.
+    assert precompute_caches(first, first) == precompute_caches(both) == 6
+    assert precompute_caches(first, both, second) == 12
 
 
 @pytest.mark.slow

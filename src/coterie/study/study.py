@@ -86,8 +86,8 @@ class Study:
     Attributes:
         limit: rows a task that are scored; None for all.
         diagnosis: arguments of `coterie.diagnose`.
-        prepare: called with a system's configuration before the trainings, and returns what is to
-            be said of it; None for nothing.
+        prepare: called with the configurations of all runs before the trainings, and returns what
+            is to be said of it; None for nothing.
         tolerates_unequal: whether systems may differ in size, which is said then.
         title, command: of the report.
         report_progress: receives lines.
@@ -97,7 +97,7 @@ class Study:
     device: torch.device
     limit: int | None = None
     diagnosis: Mapping[str, Any] = field(default_factory=dict)
-    prepare: Callable[[Any], str] | None = None
+    prepare: Callable[..., str] | None = None
     tolerates_unequal: bool = True
     title: str | None = None
     command: str | None = None
@@ -159,7 +159,8 @@ class Study:
                       work=partial(self.diagnose, file, plan.base, plan.tasks),
                       is_done=file.is_file)]  # fmt: skip
         if self.prepare is not None:
-            work, done = partial(self.prepare, runs[0].config), all(run.is_finished for run in runs)
+            work = partial(self.prepare, *(run.config for run in runs))
+            done = all(run.is_finished for run in runs)
             parts.append(Part(kind="prepare", name="run the frozen layers once over the rows",
                               work=work, is_done=lambda: done))  # fmt: skip
         for run in runs:

@@ -10,7 +10,7 @@ from torch import nn
 from coterie.graft import graft
 from coterie.paths import get_cache_dir
 from coterie.progress import Progress
-from coterie.train.batch_sampler import MultiTaskDataset, StageBatchSampler
+from coterie.train.batch_sampler import MultiTaskDataset, SampleIndex, StageBatchSampler
 from coterie.train.config import RunConfig
 from coterie.train.trainable import make_stage_mixtures, select_trainable
 from coterie.tuner.layer import CoterieLayer
@@ -60,32 +60,54 @@ def cache_hidden_states(model: PeftModel) -> AbstractContextManager["HiddenState
     return use_hidden_state_cache(model, get_cache_dir() / "trunk")
 
 
-def precompute_caches(config: RunConfig) -> int:
-    """Run an omni model's frozen encoders and lower layers over the samples of a first stage.
+def precompute_caches(*configs: RunConfig) -> int:
+    """Run an omni model's frozen encoders and lower layers over the samples of first stages.
 
     Training fills missing entries itself. Filling the caches first makes training times of runs
-    over the same samples comparable: otherwise only the first run pays for them.
+    comparable: otherwise the first run with a sample pays for it. The runs have one base model, and
+    train the same layers as the first of them.
     Returns the number of samples, each counted once.
     """
-    samples, base = MultiTaskDataset(config, config.load_sample_check()), config.load_base()
-    stage = config.resolve_stages(samples.sizes)[0]
-    mixtures = make_stage_mixtures(config.recipe.mixtures, stage)
-    model = graft(base.model, mixtures, tasks=config.task_names)
+    first = configs[0]
+    base, check = first.load_base(), first.load_sample_check()
+    datasets = [MultiTaskDataset(each, check) for each in configs]
+    stage = first.resolve_stages(datasets[0].sizes)[0]
+    mixtures = make_stage_mixtures(first.recipe.mixtures, stage)
+    model = graft(base.model, mixtures, tasks=first.task_names)
     select_trainable(model, stage)
     cache_encoder_features(model, base.processor)
-    collate = config.make_collator(base.processor)
-    order = StageBatchSampler(config, stage, samples, 0)
-    # Without seeds: a sample that occurs twice is prepared once.
-    places = list(dict.fromkeys((task, row, 0) for batch in order for task, row, _ in batch))
-    size = config.get_global_batch_size(stage)
-    starts = range(0, len(places), size)
+    known: set[tuple[str, int]] = set()
+    collators = [each.make_collator(base.processor) for each in configs]
+    batches = [
+        (collate, samples, places)
+        for config, collate, samples in zip(configs, collators, datasets, strict=True)
+        for places in _list_new_samples(config, samples, known)
+    ]
     with cache_hidden_states(model) as trunk:
-        progress = Progress(len(starts), "run the frozen layers", unit="batch")
-        for start in progress.count(starts):
-            batch = collate([samples[place] for place in places[start : start + size]])
+        progress = Progress(len(batches), "run the frozen layers", unit="batch")
+        for collate, samples, places in progress.count(batches):
+            batch = collate([samples[place] for place in places])
             if trunk is not None:
                 trunk.precompute(batch)
-    return len(places)
+    return len(known)
+
+
+def _list_new_samples(
+    config: RunConfig, samples: MultiTaskDataset, known: set[tuple[str, int]]
+) -> Iterator[list[SampleIndex]]:
+    """Yield batches of a run's first samples, without those that are known, and add them."""
+    stage = config.resolve_stages(samples.sizes)[0]
+    # One data set that all tasks share has one name.
+    names = config.task_names if len(samples.sizes) == len(config.task_names) else ("",)
+    places: list[SampleIndex] = []
+    for batch in StageBatchSampler(config, stage, samples, 0):
+        for task, row, _ in batch:
+            if (names[task], row) not in known:
+                known.add((names[task], row))
+                places.append((task, row, 0))  # without a seed: twice the same is prepared once
+    size = config.get_global_batch_size(stage)
+    for start in range(0, len(places), size):
+        yield places[start : start + size]
 
 
 @contextmanager
