@@ -89,9 +89,9 @@ def tagged() -> str:
     return scores(table)
 
 
-def awaker_variants() -> str:
-    """What span, stages and tied gates change, and what the gates chose: means over seeds."""
-    found = read("tagged-cuda.json")
+def awaker_variants(file: str) -> str:
+    """What differs from Awaker, and what the gates chose: means over seeds."""
+    found = read(file)
     rows = [
         [
             row["system"],
@@ -198,7 +198,8 @@ TABLES: dict[tuple[Path, str], Callable[[], str]] = {
     (PAGE, "one_prompt"): one_prompt,
     (PAGE, "tagged"): tagged,
     (AWAKER, "gate_inputs"): gate_inputs,
-    (AWAKER, "awaker_variants"): awaker_variants,
+    (AWAKER, "awaker_variants"): partial(awaker_variants, "tagged-cuda.json"),
+    (AWAKER, "awaker_information"): partial(awaker_variants, "tagged-cpu.json"),
     (PAGE, "dense"): dense,
     (PAGE, "information"): information,
     (PAGE, "pruned"): pruned,
