@@ -21,6 +21,11 @@ from coterie.serve.scheduler import Scheduler
 from coterie.serve.task_prompt import TaskPrompt
 from coterie.tasks.text.batches import TextCollator
 from coterie.tasks.text.generation import get_end_token_ids
+from coterie.tasks.text.sample_check import (
+    check_media_inputs,
+    check_special_tokens,
+    find_special_tokens,
+)
 from coterie.tasks.text.task import TextTask
 from coterie.train import Run
 
@@ -34,6 +39,7 @@ class InferenceEngine:
         loaded: the model and its processor.
         collator: makes batches of prompts.
         scheduler: generates the answers.
+        special_tokens: texts that the tokenizer does not read as their letters.
         encoding: held while a prompt is encoded, as tokenizers may not be used by two threads.
     """
 
@@ -41,6 +47,7 @@ class InferenceEngine:
     loaded: LoadedModel
     collator: TextCollator
     scheduler: Scheduler
+    special_tokens: frozenset[str]
     encoding: threading.Lock = field(default_factory=threading.Lock)
 
     @classmethod
@@ -70,6 +77,7 @@ class InferenceEngine:
             loaded=loaded,
             collator=TextCollator(loaded.processor, run.task_names),
             scheduler=Scheduler(loaded, max_rows=max_rows, max_waiting=max_waiting),
+            special_tokens=find_special_tokens(loaded.processor),
         )
 
     @property
@@ -105,10 +113,14 @@ class InferenceEngine:
     def encode(self, sample: TextSample) -> Mapping[str, Tensor]:
         """Encode a prompt, as a batch of one.
 
-        Raises ValueError if media cannot be decoded, or the model does not take them.
+        Raises ValueError if media cannot be decoded, the model does not read them, or a text has a
+        special token, with which it could end its turn and begin another.
         """
+        check_special_tokens(sample, self.special_tokens)
         with self.encoding:
-            return self.collator.collate_prompts([sample])
+            encoded = self.collator.collate_prompts([sample])
+        check_media_inputs(sample, encoded)
+        return encoded
 
     def make_job(
         self,

@@ -3,7 +3,7 @@
 import copy
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from threading import BoundedSemaphore
 from typing import Any
@@ -83,9 +83,7 @@ class TokenCheck(SampleCheck):
         prompt = int(encoded["attention_mask"].sum())
         if not prompt:
             raise RowError("row", "the model's chat template makes no token of the prompt")
-        for kind in dict.fromkeys(media.kind for media in sample.get_media()):
-            if not encoded.keys() & set(get_media_modality(kind).inputs):
-                raise RowError(kind, "the model does not read it: its processor leaves it out")
+        check_media_inputs(sample, encoded)
         return prompt + len(answer)
 
     @contextmanager
@@ -100,6 +98,13 @@ class TokenCheck(SampleCheck):
                 yield collator
             finally:
                 self.idle.append(collator)
+
+
+def check_media_inputs(sample: TextSample, encoded: Mapping[str, Any]) -> None:
+    """Raise RowError if what a processor made of a sample has no input of one of its media."""
+    for kind in dict.fromkeys(media.kind for media in sample.get_media()):
+        if not encoded.keys() & set(get_media_modality(kind).inputs):
+            raise RowError(kind, "the model does not read it: its processor leaves it out")
 
 
 def find_special_tokens(processor: Any) -> frozenset[str]:
