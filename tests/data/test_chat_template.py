@@ -25,3 +25,18 @@ def test_the_token_that_ends_a_turn_is_the_templates():
     words = tokenizer("<|im|>", "<|end|>")
     words.chat_template = MARKED
     assert get_end_of_turn_id(words) == words.convert_tokens_to_ids("<|end|>") != words.eos_token_id
+
+
+def test_a_text_models_template_may_read_parts_alone():
+    words = tokenizer("<|im|>")
+    words.chat_template = (
+        "{% for m in messages %}{{ m['role'] }}: "
+        "{% for part in m['content'] %}{{ part['text'] }}{% endfor %}<|im|>{% endfor %}"
+    )
+    rows = apply_template(words, [chat("is this a cat")])["input_ids"]
+    assert words.decode(rows[0]) == "user: is this a cat<|im|>"
+    assert get_end_of_turn_id(words) == words.convert_tokens_to_ids("<|im|>")
+    # It knows templates one by one.
+    words.chat_template = make_template()
+    rows = apply_template(words, [chat("is this a cat")])["input_ids"]
+    assert words.decode(rows[0]) == "user: is this a cat\nassistant: "

@@ -163,3 +163,7 @@ def test_unrelated_questions_differ_more_without_what_all_prompts_have():
     whole, own = torch.stack([torch.cosine_similarity(*pair) for pair in pairs]).mean(0).tolist()
     # Measured, with the 37 tokens of a prompt and the 7 of its user's turn.
     assert (whole, own) == pytest.approx((0.966, 0.546), abs=0.001)
+
+
+def test_a_template_without_the_users_text_has_no_instruction():
+    assert find_instructions([4, 5], [[4, 5]]) is None

@@ -3,6 +3,7 @@
 import inspect
 from collections.abc import Mapping, Sequence
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from coterie.data.bounded_template import bound_templates
 from coterie.data.sample import to_template_content
@@ -37,6 +38,9 @@ def make_template() -> str:
 
 
 Chat = list[dict[str, Any]]
+PROBE = "a text that a template shows"
+PART_READERS: WeakKeyDictionary[Any, dict[str, bool]] = WeakKeyDictionary()
+"""Tokenizer -> template -> whether it reads parts alone, as rendering takes a millisecond."""
 
 
 def get_tokenizer(processor: Any) -> Any:
@@ -67,7 +71,7 @@ def apply_template(processor: Any, chats: Sequence[Chat]) -> Mapping[str, Any]:
     chats, tools = take_tools(chats)
     check_tools(processor.chat_template, chats, tools)
     if get_tokenizer(processor) is processor:
-        texts = [[_to_plain_message(message) for message in chat] for chat in chats]
+        texts = [[_to_text_message(processor, message) for message in chat] for chat in chats]
         with bound_templates(processor.name_or_path):
             encoded = _encode_texts(processor, texts, tools, common)
         return {key: encoded[key] for key in ("input_ids", "attention_mask")}
@@ -92,7 +96,7 @@ def render_template(processor: Any, chat: Chat) -> str:
     (messages,), (tools,) = take_tools([chat])
     common: dict[str, Any] = dict(add_generation_prompt=True, tokenize=False, tools=tools or None)
     if get_tokenizer(processor) is processor:
-        messages = [_to_plain_message(message) for message in messages]
+        messages = [_to_text_message(processor, message) for message in messages]
     else:
         common |= _get_placeholders(processor)
     with bound_templates(get_tokenizer(processor).name_or_path):
@@ -132,8 +136,9 @@ def get_end_of_turn_id(processor: Any) -> int:
     """
     tokenizer = get_tokenizer(processor)
     answer = "an answer"
+    plain = tokenizer is processor and not reads_parts(tokenizer)
     chat = [
-        {"role": role, "content": text if tokenizer is processor else [to_template_content(text)]}
+        {"role": role, "content": text if plain else [to_template_content(text)]}
         for role, text in (("user", "a question"), ("assistant", answer))
     ]
     with bound_templates(tokenizer.name_or_path):
@@ -143,13 +148,39 @@ def get_end_of_turn_id(processor: Any) -> int:
     return next((each for each in ids if each in special), tokenizer.eos_token_id)
 
 
-def _to_plain_message(message: dict[str, Any]) -> dict[str, Any]:
-    """Convert a message to the format of text models, whose content is one string."""
+def reads_parts(tokenizer: Any) -> bool:
+    """Return whether a text model's template shows a text only as a list of parts.
+
+    Templates of multimodal models do, and would leave a text out that is a string, without a word.
+    """
+    known = PART_READERS.setdefault(tokenizer, {})
+    template = str(tokenizer.chat_template)
+    if template not in known:
+        parts = [to_template_content(PROBE)]
+        known[template] = not _shows(tokenizer, PROBE) and _shows(tokenizer, parts)
+    return known[template]
+
+
+def _shows(tokenizer: Any, content: Any) -> bool:
+    """Return whether the template writes a user's text, in whatever case."""
+    chat = [{"role": "user", "content": content}]
+    try:
+        with bound_templates(tokenizer.name_or_path):
+            text = tokenizer.apply_chat_template(chat, tokenize=False)
+    except Exception:  # templates raise many types; the rows themselves are then refused
+        return False
+    return PROBE in text.casefold()
+
+
+def _to_text_message(tokenizer: Any, message: dict[str, Any]) -> dict[str, Any]:
+    """Convert a message to what a text model's template reads, mostly one string."""
     kinds = {part["type"] for part in message["content"]} - {"text"}
     if kinds:
         raise ValueError(
             f"a sample has media ({', '.join(sorted(kinds))}), but the model has a tokenizer only "
             "and reads text alone: take a multimodal model, or rows without media"
         )
+    if reads_parts(tokenizer):
+        return message
     text = "\n".join(part["text"] for part in message["content"])
     return {**message, "content": text}

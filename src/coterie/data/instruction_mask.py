@@ -62,8 +62,11 @@ def find_instructions(
     """Return the start and the end of each stretch of `ids` between the parts of the frame.
 
     A tokenizer may merge the edge of a part with what stands beside it, so that up to two tokens of
-    an inner edge may be others. None if a part is not found.
+    an inner edge may be others. None if a part is not found, or the frame is one part alone, as the
+    template writes the users' texts in another form or not at all.
     """
+    if len(frame) < 2:
+        return None
     bounds: list[int] = []
     # The last part ends the prompt, and what it says may stand in the user's text, too: it is
     # looked for from behind, in reverse.

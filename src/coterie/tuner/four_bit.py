@@ -1,6 +1,8 @@
 """4-bit base layers of bitsandbytes on a CPU."""
 
 import sys
+from collections.abc import Iterable
+from typing import Any
 
 from torch import nn
 
@@ -14,6 +16,7 @@ def keep_four_bit_layout(model: nn.Module) -> None:
     """
     modules = sys.modules.get("bitsandbytes.nn")
     if modules is not None:
-        for layer in model.modules():
+        layers: Iterable[Any] = model.modules()
+        for layer in layers:
             if isinstance(layer, modules.Linear4bit):
                 layer.support_avx512bf16_for_cpu = False
