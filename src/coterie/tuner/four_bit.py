@@ -1,7 +1,6 @@
 """4-bit base layers of bitsandbytes on a CPU."""
 
 import sys
-from collections.abc import Iterable
 from typing import Any
 
 from torch import nn
@@ -16,7 +15,7 @@ def keep_four_bit_layout(model: nn.Module) -> None:
     """
     modules = sys.modules.get("bitsandbytes.nn")
     if modules is not None:
-        layers: Iterable[Any] = model.modules()
+        kind = modules.Linear4bit
+        layers: list[Any] = [each for each in model.modules() if isinstance(each, kind)]
         for layer in layers:
-            if isinstance(layer, modules.Linear4bit):
-                layer.support_avx512bf16_for_cpu = False
+            layer.support_avx512bf16_for_cpu = False
