@@ -71,7 +71,8 @@ def find_class(path: Any, name: str) -> type:
         )
     value = find_export(module_name, qualname) if is_own else find_attribute(module, qualname)
     if not is_frozen_dataclass(value):
-        found = list_exports(module_name) if is_own else vars(module)
+        # A list: a module that imports lazily grows while its names are looked up.
+        found = list_exports(module_name) if is_own else list(vars(module))
         names = [each for each in found if is_frozen_dataclass(getattr(module, each))]
         raise ValueError(
             f"{what}: {module_name} has no frozen dataclass {qualname!r}"

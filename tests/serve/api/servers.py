@@ -23,6 +23,7 @@ def running(
     config = uvicorn.Config(app, log_level="warning", ws="none", timeout_graceful_shutdown=5)
     server = uvicorn.Server(config)
     with listen("127.0.0.1", 0) as listening:
+        listening.listen()  # a request from now on waits for the thread
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
         thread.start()
         try:
