@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
-from coterie.cache_argument import CACHE, find_cache
+from coterie.cache_argument import CACHE, find_cache, is_filled
 from coterie.families.base import ModelFamily, find_family
 from coterie.modalities.base import find_modalities, find_tower_modalities
 from coterie.routing.context import RoutingContext
@@ -198,9 +198,9 @@ class RoutingHook:
     ) -> None:
         """Use the decisions that an earlier pass over the prompt made."""
         cache = find_cache(inputs)
-        is_filled = cache is not None and cache.get_seq_length() > 0
+        goes_on = is_filled(cache)
         if session is not None:
-            if is_filled and not session.has_started:  # the next turn of a chat
+            if goes_on and not session.has_started:  # the next turn of a chat
                 session.cached_decisions = getattr(cache, "coterie_cached_decisions", {})
                 session.has_started = True
             context.cached_decisions = session.cached_decisions
@@ -209,7 +209,7 @@ class RoutingHook:
             if not session.has_started and prompt is not None and mask is not None:
                 context.prompt_mask = fit_to_batch(prompt, mask)
             session.has_started = True
-        elif is_filled:
+        elif goes_on:
             context.cached_decisions = getattr(cache, "coterie_cached_decisions", {})
             context.reuse_cached_decisions = True
         elif context.prompt_mask is not None and not torch.compiler.is_compiling():
