@@ -45,6 +45,6 @@ def test_all_but_the_output_head_is_quantised(kind, linear, caplog) -> None:
     assert type(model.lm_head) is torch.nn.Linear
     assert torch.equal(model.lm_head.weight, plain.lm_head.weight)
     # NF4 is off by a tenth of a weight's standard deviation, which the layers add up.
-    assert 0 < (found - wanted).norm() < 0.4 * wanted.norm()
+    assert 0 < (found - wanted).norm() < 0.25 * wanted.norm()
     assert not is_quantized(plain)
     assert "will be cast" not in caplog.text  # bitsandbytes says so in every layer

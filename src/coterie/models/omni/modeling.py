@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from transformers import AutoModel, PreTrainedModel
 from transformers.utils.generic import ModelOutput
 
-from coterie.cache_argument import CACHE_NAMES, find_cache
+from coterie.cache_argument import CACHE_NAMES, find_cache, is_filled
 from coterie.encoding.connector import Connector, Features
 from coterie.encoding.encoder import Encoder, Lengths, Rows
 from coterie.modalities.base import MediaModality, find_media_modalities
@@ -174,7 +174,7 @@ class OmniModel(OmniPreTrainedModel):
         media = {name: kwargs.pop(name, None) for name in list_media_inputs()}
         if input_ids is not None:
             past = find_cache(kwargs)
-            prefill = past is None or past.get_seq_length() == 0
+            prefill = not is_filled(past)
             inputs_embeds = self.embed_with_media(input_ids, media, prefill=prefill)
         elif any(part is not None for part in media.values()):
             raise ValueError("images and sounds need input_ids, which say where they go")
