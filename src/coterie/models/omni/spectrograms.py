@@ -16,14 +16,34 @@ def prepare_recordings(
     waves: Sequence[Any], extractor: Any, options: Mapping[str, Any], chunks: int = 1
 ) -> Spectrograms:
     """Compute the spectrograms of recordings, and check their rate if the options have one."""
+    check_sampling_rate(extractor, options)
+    found = [np.asarray(wave, dtype=np.float32) for wave in waves]
+    return compute_spectrograms(found, extractor, chunks)
+
+
+def check_sampling_rate(extractor: Any, options: Mapping[str, Any]) -> None:
+    """Raise ValueError if a processor's options state another rate than the extractor's."""
     wanted = extractor.sampling_rate
     if (rate := options.get("sampling_rate") or wanted) != wanted:
         raise ValueError(
             f"sampling_rate = {rate}: sounds must have {wanted} samples a second; resample "
             "them first"
         )
-    found = [np.asarray(wave, dtype=np.float32) for wave in waves]
-    return compute_spectrograms(found, extractor, chunks)
+
+
+def check_recording(wave: Any, most_samples: int, sampling_rate: int) -> None:
+    """Raise ValueError unless it is one non-empty row of finite samples, and not too long."""
+    if wave.ndim != 1 or wave.size == 0:
+        raise ValueError(
+            f"a sound has the shape {wave.shape}: pass one row of samples, mono, and at least one"
+        )
+    if not np.isfinite(wave).all():
+        raise ValueError("a sound has samples that are not finite: repair or leave out the file")
+    if wave.size > most_samples:
+        raise ValueError(
+            f"a sound is {wave.size / sampling_rate:.1f} s long; at most "
+            f"{most_samples / sampling_rate:g} s are allowed: cut it into shorter ones"
+        )
 
 
 def describe_extractor(extractor: Any) -> str:
@@ -39,19 +59,7 @@ def count_mel_frames(wave: Any, extractor: Any, chunks: int = 1) -> int:
 
     Raises ValueError unless the audio is one non-empty row of finite samples, and not too long.
     """
-    if wave.ndim != 1 or wave.size == 0:
-        raise ValueError(
-            f"a sound has the shape {wave.shape}: pass one row of samples, mono, and at least one"
-        )
-    if not np.isfinite(wave).all():
-        raise ValueError("a sound has samples that are not finite: repair or leave out the file")
-    limit = extractor.n_samples * chunks
-    if wave.size > limit:
-        raise ValueError(
-            f"a sound is {wave.size / extractor.sampling_rate:.1f} s long; at most "
-            f"{limit / extractor.sampling_rate:g} s are allowed: cut it into shorter "
-            "ones"
-        )
+    check_recording(wave, extractor.n_samples * chunks, extractor.sampling_rate)
     step = FRAMES * extractor.hop_length
     whole, rest = divmod(wave.size, extractor.n_samples)
     frames = min(-(-rest // step) * step, extractor.n_samples) // extractor.hop_length
