@@ -3,7 +3,11 @@
 import os
 
 import pytest
+from PIL import Image
 
+from coterie.data.dataset import RowError
+from coterie.data.sample import MediaFile
+from coterie.data.validation_cache import DecodeCache
 from coterie.datasets.nyuv2 import Nyuv2
 from coterie.datasets.pascal_context import PascalContext
 from coterie.datasets.taskonomy import Taskonomy
@@ -57,3 +61,19 @@ def test_nothing_is_remembered_where_nothing_can_be_written(tmp_path, monkeypatc
         == len(Nyuv2(folder=folder).load_split("train"))
         == 3
     )
+
+
+def test_another_limit_decodes_again(tmp_path, monkeypatch) -> None:
+    path = tmp_path / "a.png"
+    Image.new("RGB", (4, 2)).save(path)
+    media = MediaFile(kind="image", path=path)
+    DecodeCache().check(media, "image")
+    monkeypatch.setenv("COTERIE_MAX_IMAGE_PIXELS", "7")
+    with pytest.raises(RowError, match="has 4 x 2 pixels: at most 7 are read"):
+        DecodeCache().check(media, "image")
+
+
+def test_a_wrong_limit_is_refused_before_any_row(monkeypatch) -> None:
+    monkeypatch.setenv("COTERIE_MAX_AUDIO_S", "long")
+    with pytest.raises(ValueError, match="COTERIE_MAX_AUDIO_S='long': set it to a number above 0"):
+        DecodeCache()

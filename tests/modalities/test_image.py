@@ -116,7 +116,7 @@ def test_avif() -> None:
 
 
 def test_too_large_a_picture(monkeypatch) -> None:
-    monkeypatch.setattr("coterie.modalities.image.MAX_PIXELS", 40)
+    monkeypatch.setenv("COTERIE_MAX_IMAGE_PIXELS", "40")
     with pytest.raises(ValueError, match=r"has 8 x 6 pixels: at most 40 are read; shrink it"):
         decode_image(png())
 

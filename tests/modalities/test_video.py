@@ -61,6 +61,6 @@ def test_a_list_of_pictures() -> None:
 
 
 def test_too_many_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("coterie.modalities.video.MAX_FRAMES", 1)
+    monkeypatch.setenv("COTERIE_MAX_VIDEO_FRAMES", "1")
     with pytest.raises(ValueError, match="has 2 frames of 4 x 2 pixels: at most 1 frames"):
         Video().join_frames([Image.new("RGB", (4, 2))] * 2)

@@ -68,7 +68,7 @@ class MediaFile:
 
     def read_bytes(self) -> bytes:
         """Return the encoded bytes. Raises ValueError if a file is too large or cannot be read."""
-        limit = get_media_modality(self.kind).max_bytes
+        limit = get_media_modality(self.kind).get_max_bytes()
         try:
             return read_regular_file(self.path, limit) if self.path else self.content or b""
         except OSError as error:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from coterie.data.dataset import RowError
 from coterie.data.sample import MediaFile
+from coterie.modalities.limits import read_media_limits
 from coterie.paths import make_cache_dir
 
 
@@ -57,6 +58,7 @@ class DecodeCache:
 
     def __init__(self) -> None:
         self.cache = ValidationCache("checked.txt")
+        self.limits = read_media_limits()  # a wrong one is refused before any row is
         self.errors: dict[str, str] = {}
 
     def check(self, media: MediaFile, field: str) -> None:
@@ -65,7 +67,7 @@ class DecodeCache:
         files = [frame.path for frame in media.frames] or [media.path]
         known = [make_file_stamp(path) for path in files if path is not None]
         stamp = "|".join(known) if len(known) == len(files) else media.compute_digest()
-        key = make_key(f"{media.kind}|{stamp}")
+        key = make_key(f"{media.kind}|{self.limits}|{stamp}")
         if key not in self.errors:
             try:
                 self.cache.check(key, media.load)

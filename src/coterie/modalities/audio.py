@@ -8,15 +8,11 @@ from jaxtyping import Float32
 
 from coterie.modalities import pyav
 from coterie.modalities.base import MediaModality
+from coterie.modalities.limits import read_media_limits
 from coterie.optional_imports import import_optional
 
 SAMPLE_RATE_HZ = 16_000
 """Samples per second to which all audio is resampled, as speech encoders need it."""
-MAX_DURATION_S = 1800.0
-"""Longer audio is refused, so that a small file cannot fill the memory."""
-MAX_SAMPLES = 200_000_000
-"""Largest number of samples of all channels, more than MAX_DURATION_S of stereo at 48 kHz: FLAC
-packs silence at any rate, in up to 8 channels, into a few bytes."""
 BLOCK_SAMPLES = 2**22
 """Samples of all channels that are decoded at once, so that the channels are never all held."""
 
@@ -32,7 +28,7 @@ class Audio(MediaModality):
         ".wav", ".flac", ".ogg", ".opus", ".mp3", ".aiff", ".aif", ".m4a", ".aac"
     )  # fmt: skip
     max_bytes: ClassVar = 2**29
-    """512 MiB: more than MAX_DURATION_S of stereo at 48 kHz in 16 bits, uncompressed."""
+    """512 MiB: more than half an hour of stereo at 48 kHz in 16 bits, uncompressed."""
     lengths: ClassVar = "feature_lengths"
     order: ClassVar = 3
 
@@ -46,7 +42,7 @@ def decode_audio(content: bytes) -> Float32[np.ndarray, " time"]:
 
     AAC, as in .m4a, is decoded by PyAV, all else by soundfile. Raises ValueError if the complete
     file cannot be decoded, if it has no samples, if a sample is NaN or infinite, or if it lasts
-    longer than MAX_DURATION_S or has more than MAX_SAMPLES.
+    longer, or has more samples, than `MediaLimits` allow.
     """
     if pyav.is_container(content):
         mono, rate = pyav.decode_sound(content, check_length)
@@ -62,15 +58,17 @@ def decode_audio(content: bytes) -> Float32[np.ndarray, " time"]:
 
 
 def check_length(frames: int, rate: int, channels: int) -> None:
-    """Raise ValueError for more than MAX_DURATION_S or MAX_SAMPLES."""
-    if frames > MAX_DURATION_S * rate:
+    """Raise ValueError for more than `MediaLimits` allow."""
+    limits = read_media_limits()
+    if frames > limits.audio_s * rate:
         raise ValueError(
-            f"lasts {frames / max(rate, 1):.0f} s: at most {MAX_DURATION_S:.0f} s are read; cut it"
+            f"lasts {frames / max(rate, 1):.0f} s: at most {limits.audio_s:g} s are read; cut it, "
+            "or set COTERIE_MAX_AUDIO_S"
         )
-    if frames * channels > MAX_SAMPLES:
+    if frames * channels > limits.audio_samples:
         raise ValueError(
             f"has {frames} samples in each of {channels} channels, at {rate} Hz: at most "
-            f"{MAX_SAMPLES} in all are read; save it at a lower rate or in one channel"
+            f"{limits.audio_samples:.0f} in all are read; save it at a lower rate or in one channel"
         )
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from coterie import modalities
 from coterie.annotations import format_suggestions
+from coterie.modalities.limits import read_media_limits
 from coterie.serialization import find_kinds
 
 
@@ -35,7 +36,7 @@ class MediaModality(Modality):
 
     Attributes:
         suffixes: file name extensions, in lower case, each with its dot.
-        max_bytes: the largest file that is read.
+        max_bytes: the largest file that is read, unless `MediaLimits` have another limit.
         aliases: other names of its parts in chat messages, such as OpenAI's "image_url".
         frames: the modality of its frames, if a list of those may be given in place of a file.
         column: the column of a row that names an item; several are in `column` + "s".
@@ -49,6 +50,10 @@ class MediaModality(Modality):
     aliases: ClassVar[tuple[str, ...]] = ()
     frames: ClassVar[str | None] = None
     lengths: ClassVar[str | None] = None
+
+    def get_max_bytes(self) -> int:
+        """Return the size of the largest file that is read."""
+        return read_media_limits().media_bytes or self.max_bytes
 
     @property
     def values(self) -> str:

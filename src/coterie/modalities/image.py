@@ -7,11 +7,8 @@ import numpy as np
 from jaxtyping import Shaped
 
 from coterie.modalities.base import MediaModality
+from coterie.modalities.limits import read_media_limits
 from coterie.optional_imports import import_optional
-
-MAX_PIXELS = 2**26
-"""Largest number of pixels, 8192 x 8192: with four copies of 4 bytes a pixel, which a conversion
-may hold, an image takes 1 GiB of memory, however small its file is."""
 
 ANIMATED_FORMATS = ("GIF", "PNG", "WEBP", "AVIF")
 """Formats whose further frames are an animation. A phone's MPO is a photo with a preview, so that
@@ -41,7 +38,7 @@ class Image(MediaModality):
         ".png", ".jpg", ".jpeg", ".jfif", ".webp", ".avif", ".gif", ".bmp", ".tif", ".tiff"
     )  # fmt: skip
     max_bytes: ClassVar = 2**28
-    """256 MiB: of MAX_PIXELS, uncompressed, in RGBA."""
+    """256 MiB: 8192 x 8192 pixels, uncompressed, in RGBA."""
     lengths: ClassVar = "image_tiles"
     """Absent where every picture is one tile."""
     order: ClassVar = 1
@@ -68,8 +65,8 @@ class Image(MediaModality):
 def decode_image(content: bytes) -> Any:
     """Return a PIL image, RGB, turned upright by its EXIF orientation, transparent parts white.
 
-    Raises ValueError if Pillow cannot decode all of it, if it has more than MAX_PIXELS pixels, or
-    if it is an animation; see ANIMATED_FORMATS.
+    Raises ValueError if Pillow cannot decode all of it, if it has more pixels than
+    `MediaLimits` allow, or if it is an animation; see ANIMATED_FORMATS.
     """
     image = open_image(content)
     try:
@@ -95,8 +92,12 @@ def open_image(content: bytes) -> Any:
     except Exception as error:  # decoders raise many types for damaged files
         raise ValueError(f"is a damaged picture: {error}") from None
     width, height = image.size
-    if width * height > MAX_PIXELS:
-        raise ValueError(f"has {width} x {height} pixels: at most {MAX_PIXELS} are read; shrink it")
+    most = read_media_limits().image_pixels
+    if width * height > most:
+        raise ValueError(
+            f"has {width} x {height} pixels: at most {most} are read; shrink it, or set "
+            "COTERIE_MAX_IMAGE_PIXELS"
+        )
     if image.format in ANIMATED_FORMATS and is_animated(image):
         raise ValueError(
             f"is an animated {image.format} picture: save the frame that is meant, or give the "

@@ -86,7 +86,8 @@ def sample_frames(
         width, height = stream.width, stream.height
         if width * height > max_pixels:
             raise ValueError(
-                f"has frames of {width} x {height} pixels: at most {max_pixels} are read; shrink it"
+                f"has frames of {width} x {height} pixels: at most {max_pixels} are read; shrink "
+                "it, or set COTERIE_MAX_IMAGE_PIXELS"
             )
         stated = get_duration_s(container, stream)
         frames = list(_pick(container, stream, stated, count))

@@ -8,12 +8,10 @@ from jaxtyping import UInt8
 
 from coterie.modalities import pyav
 from coterie.modalities.base import MediaModality, get_media_modality
-from coterie.modalities.image import MAX_PIXELS
+from coterie.modalities.limits import read_media_limits
 
 NUM_FRAMES = 8
 """Number of frames that are sampled of a file, at equal distances."""
-MAX_FRAMES = 256
-"""The most pictures in a list of frames: more are no use to a tower, and would fill the memory."""
 
 
 class Video(MediaModality):
@@ -32,7 +30,8 @@ class Video(MediaModality):
 
     def decode(self, content: bytes) -> UInt8[np.ndarray, "frames height breadth 3"]:
         """Return NUM_FRAMES frames in RGB, fewer of a shorter video. PyAV is needed."""
-        return pyav.sample_frames(content, NUM_FRAMES, MAX_PIXELS // NUM_FRAMES)
+        pixels = read_media_limits().image_pixels
+        return pyav.sample_frames(content, NUM_FRAMES, pixels // NUM_FRAMES)
 
     def join_frames(self, frames: Sequence[Any]) -> UInt8[np.ndarray, "frames height breadth 3"]:
         """Return the pixels of PIL images, which must be of one size."""
@@ -43,10 +42,14 @@ class Video(MediaModality):
                     f"frame {number + 1} has {frame.width} x {frame.height} pixels, the first "
                     f"{width} x {height}: give frames of one size"
                 )
-        if len(frames) > MAX_FRAMES or len(frames) * width * height > MAX_PIXELS:
+        limits = read_media_limits()
+        too_many = len(frames) > limits.video_frames
+        if too_many or len(frames) * width * height > limits.image_pixels:
             raise ValueError(
-                f"has {len(frames)} frames of {width} x {height} pixels: at most {MAX_FRAMES} "
-                f"frames, and {MAX_PIXELS} pixels in all, are read; leave some out, or shrink them"
+                f"has {len(frames)} frames of {width} x {height} pixels: at most "
+                f"{limits.video_frames} frames, and {limits.image_pixels} pixels in all, are read; "
+                "leave some out, or shrink them, or set COTERIE_MAX_VIDEO_FRAMES or "
+                "COTERIE_MAX_IMAGE_PIXELS"
             )
         return np.stack([np.asarray(frame) for frame in frames])
 

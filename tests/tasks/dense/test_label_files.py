@@ -22,7 +22,7 @@ def test_16_bits_are_kept() -> None:
 
 
 def test_a_picture_that_would_fill_the_memory_is_not_decoded(monkeypatch) -> None:
-    monkeypatch.setattr(label_files, "MAX_PIXELS", 5)
+    monkeypatch.setenv("COTERIE_MAX_IMAGE_PIXELS", "5")
     with pytest.raises(ValueError, match="more than 5 pixels"):
         label_files.decode_uint8(png(np.zeros((2, 3), np.uint8)))
 

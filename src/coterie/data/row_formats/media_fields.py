@@ -143,7 +143,7 @@ def parse_media(kind: str, value: Any, folder: Path, field: str) -> MediaFile:
         return make_inline(kind, encoded, field)
     given = os.path.expanduser(parse_text(encoded, field))  # Path's raises for ~nobody
     path = Path(find_unicode_form(str(folder / given)))
-    check_file(path, encoded, field, get_media_modality(kind).max_bytes)
+    check_file(path, encoded, field, get_media_modality(kind).get_max_bytes())
     return MediaFile(kind=kind, path=path)
 
 
@@ -151,9 +151,13 @@ def make_inline(kind: str, content: bytes, field: str) -> MediaFile:
     """Make the media item of a file's bytes. Raises RowError for none, or too many."""
     if not content:
         raise RowError(field, f"has 0 bytes: give the bytes of an encoded {kind}")
-    limit = get_media_modality(kind).max_bytes
+    limit = get_media_modality(kind).get_max_bytes()
     if len(content) > limit:
-        raise RowError(field, f"has {len(content)} bytes: at most {limit} are read; shrink it")
+        raise RowError(
+            field,
+            f"has {len(content)} bytes: at most {limit} are read; shrink it"
+            " or set COTERIE_MAX_MEDIA_BYTES",
+        )
     return MediaFile(kind=kind, content=content)
 
 
@@ -174,7 +178,7 @@ def check_file(path: Path, given: str, field: str, max_bytes: int) -> None:
         raise RowError(field, f"{shown} is an empty file: it has 0 bytes")
     if size > max_bytes:
         problem = f"{shown} has {size} bytes: at most {max_bytes} are read"
-        raise RowError(field, f"{problem}; shrink or cut it")
+        raise RowError(field, f"{problem}; shrink or cut it, or set COTERIE_MAX_MEDIA_BYTES")
 
 
 def suggest_name(path: Path) -> str:

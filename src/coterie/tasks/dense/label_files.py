@@ -13,33 +13,34 @@ from jaxtyping import Shaped, UInt8, UInt16
 
 from coterie.data.dataset import BadRow
 from coterie.io import read_regular_file
-from coterie.modalities.image import MAX_PIXELS
+from coterie.modalities.limits import read_media_limits
 from coterie.optional_imports import import_optional
 
 AGAIN = "fetch or export it again"
 """Advice for damaged files in error messages."""
 MAX_BYTES = 2**28
-"""The largest file, 256 MiB: MAX_PIXELS of 32 bits, uncompressed."""
-MAX_VALUES = MAX_PIXELS
+"""The largest file, 256 MiB: 8192 x 8192 pixels of 32 bits, uncompressed."""
+MAX_VALUES = 2**26
 """The most values of an array in a file that may be compressed."""
 
 
 def decode_image(content: bytes) -> Any:
     """Decode a PIL image completely, without converting its values or turning it, as labels are.
 
-    Raises ValueError if Pillow cannot decode it, or if it has more than MAX_PIXELS pixels.
+    Raises ValueError if Pillow cannot decode it, or if it has more pixels than
+    `MediaLimits` allow.
     """
-    module = import_optional("PIL.Image", "data")
+    module, most = import_optional("PIL.Image", "data"), read_media_limits().image_pixels
     try:
         image = module.open(io.BytesIO(content))
-        if image.size[0] * image.size[1] <= MAX_PIXELS:
+        if image.size[0] * image.size[1] <= most:
             image.load()
     except module.UnidentifiedImageError:
         raise ValueError(f"is no picture (it begins with {content[:8]!r}): {AGAIN}") from None
     except Exception as error:  # decoders raise arbitrary errors on damaged data
         raise ValueError(f"is a damaged picture ({error}): {AGAIN}") from None
-    if image.size[0] * image.size[1] > MAX_PIXELS:
-        raise ValueError(f"has more than {MAX_PIXELS} pixels: shrink it")
+    if image.size[0] * image.size[1] > most:
+        raise ValueError(f"has more than {most} pixels: shrink it, or set COTERIE_MAX_IMAGE_PIXELS")
     return image
 
 
