@@ -5,6 +5,7 @@ import random
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +74,41 @@ def bomb(rng: random.Random) -> bytes:
     return bytes(content)
 
 
+@cache
+def large(_: object) -> bytes:
+    """A PNG of 49 KB that has 20,000 x 20,000 pixels of one bit."""
+    return saved(Image.new("1", (20_000, 20_000)), "PNG")
+
+
+@cache
+def long(_: object) -> bytes:
+    """A FLAC file of 35 KB with 1801 s of silence."""
+    return wav(np.zeros(1801 * 8000), rate=8000, form="FLAC")
+
+
+def comment_bomb(_: random.Random) -> bytes:
+    """A PNG with a compressed comment of two million letters, twice what is read."""
+    body = b"Comment\0\0" + zlib.compress(b"a" * 2_000_000)
+    chunk = len(body).to_bytes(4, "big") + b"zTXt" + body
+    content = png()
+    return content[:33] + chunk + zlib.crc32(b"zTXt" + body).to_bytes(4, "big") + content[33:]
+
+
+def wide_gif(_: random.Random) -> bytes:
+    return b"GIF89a" + b"\xff" * 4 + b"\0\0\0" + b"," + bytes(4) + b"\xff" * 4 + b"\0\x02\0;"
+
+
+def at_0_hertz(_: random.Random) -> bytes:
+    content = bytearray(wav(tone()))
+    content[24:32] = bytes(8)  # samples and bytes per second
+    return bytes(content)
+
+
+def postscript(_: random.Random) -> bytes:
+    """What Pillow would give to Ghostscript to run."""
+    return b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\nshowpage\n"
+
+
 def lined(make: Callable[[random.Random], bytes], field: str, reason: str) -> Kind:
     """A damaged line."""
     return lambda rng, folder, name: Damaged(make(rng), field, reason)
@@ -124,6 +160,12 @@ KINDS: dict[str, Kind] = {
     "picture as sound": filed(lambda rng: png(), ".wav", "audio", "is no sound.*PNG"),
     "text as picture": filed(lambda rng: text(rng).encode(), ".png", "image", "is no picture"),
     "decompression bomb": filed(bomb, ".png", "image", "12000|144000000"),
+    "20,000 x 20,000 pixels": filed(large, ".png", "image", "20000|400000000"),
+    "comment bomb": filed(comment_bomb, ".png", "image", "is a damaged picture: Decompressed"),
+    "wide GIF": filed(wide_gif, ".gif", "image", "is too large a picture|65535 x 65535 pixels"),
+    "PostScript": filed(postscript, ".png", "image", "is no picture.*PS-Ado"),
+    "0 Hz": filed(at_0_hertz, ".wav", "audio", "is no sound|at 0 Hz|lasts"),
+    "silence of half an hour": filed(long, ".flac", "audio", "lasts 1801 s: at most 1800 s"),
     "corrupt wav": filed(
         lambda rng: wav(tone())[:20] + rng.randbytes(40), ".wav", "audio", "is no"
     ),

@@ -1,6 +1,7 @@
 """Images, decoded to upright RGB on white; damaged or too large files are refused."""
 
 import io
+from functools import cache
 from typing import Any, ClassVar
 
 import numpy as np
@@ -10,6 +11,9 @@ from coterie.modalities.base import MediaModality
 from coterie.modalities.limits import read_media_limits
 from coterie.optional_imports import import_optional
 
+FORMATS = ("PNG", "JPEG", "MPO", "WEBP", "AVIF", "GIF", "BMP", "TIFF", "JPEG2000", "PPM")
+"""What is read, of the forty formats that Pillow tries: each decoder is one more that hostile files
+can reach, and EPS is run by Ghostscript."""
 ANIMATED_FORMATS = ("GIF", "PNG", "WEBP", "AVIF")
 """Formats whose further frames are an animation. A phone's MPO is a photo with a preview, so that
 its first frame is the picture."""
@@ -81,11 +85,11 @@ def open_image(content: bytes) -> Any:
     """Open a PIL image without decoding it, and check what its header says."""
     image_module = import_optional("PIL.Image", "data")
     try:
-        image = image_module.open(io.BytesIO(content))
+        image = image_module.open(io.BytesIO(content), formats=list_formats())
     except image_module.UnidentifiedImageError:
         hint = next((text for mark, text in HINTS.items() if content[4:12] == mark), "")
         raise ValueError(
-            f"is no picture that Pillow can read (it begins with {content[:8]!r}){hint}"
+            f"is no picture that can be read (it begins with {content[:8]!r}){hint}"
         ) from None
     except (image_module.DecompressionBombError, image_module.DecompressionBombWarning) as error:
         raise ValueError(f"is too large a picture: {error}") from None
@@ -109,6 +113,14 @@ def open_image(content: bytes) -> Any:
             "pictures, a file each"
         )
     return image
+
+
+@cache
+def list_formats() -> tuple[str, ...]:
+    """List those of FORMATS that the installed Pillow reads."""
+    image_module = import_optional("PIL.Image", "data")
+    image_module.init()
+    return tuple(name for name in FORMATS if name in image_module.OPEN)
 
 
 def has_pages(image: Any) -> bool:

@@ -13,6 +13,7 @@ from jaxtyping import Shaped, UInt8, UInt16
 
 from coterie.data.dataset import BadRow
 from coterie.io import read_regular_file
+from coterie.modalities.image import list_formats
 from coterie.modalities.limits import read_media_limits
 from coterie.optional_imports import import_optional
 
@@ -32,7 +33,7 @@ def decode_image(content: bytes) -> Any:
     """
     module, most = import_optional("PIL.Image", "data"), read_media_limits().image_pixels
     try:
-        image = module.open(io.BytesIO(content))
+        image = module.open(io.BytesIO(content), formats=list_formats())
         if image.size[0] * image.size[1] <= most:
             image.load()
     except module.UnidentifiedImageError:
