@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from transformers import ASTConfig, ASTFeatureExtractor, ASTModel
-from transformers.utils import is_speech_available
+from transformers.utils.import_utils import is_speech_available
 
 from coterie.encoding.connector import Count, Features
 from coterie.encoding.encoder import Encoder, Lengths, Rows
@@ -86,13 +86,13 @@ class ASTEncoder(Encoder):
 
     def count_columns(self, length: Count) -> Count:
         """Count the columns of patches that begin within `length` frames and end in the input."""
-        config = ASTConfig(**self.config)
+        config: Any = ASTConfig(**self.config)
         most = (config.max_length - config.patch_size) // config.time_stride + 1
         found = -(-length // config.time_stride)
         return cast(Count, found.clamp(max=most) if isinstance(found, Tensor) else min(found, most))
 
     def encode(self, tower: nn.Module, values: Rows, lengths: Lengths) -> Features:
-        config = ASTConfig(**self.config)
+        config: Any = ASTConfig(**self.config)
         bands = (config.num_mel_bins - config.patch_size) // config.frequency_stride + 1
         patches = tower(values).last_hidden_state[:, SPECIAL_TOKENS:]
         columns = patches.unflatten(1, (bands, -1)).mean(1)
