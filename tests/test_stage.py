@@ -15,6 +15,14 @@ from coterie.stage import Stage
         ({"by_modality": True, "init": "branch", "tasks": ("a",)}, r"tasks=\('a',\)"),
         ({"experts_from": ("runs/a",)}, "with init='assemble' alone"),
         ({"init": "assemble", "routed": False}, "has init='assemble' and routed=False"),
+        (
+            {"adapter_from": "runs/a", "init": "branch"},
+            "continues another run's adapter with init=",
+        ),
+        ({"adapter_from": "runs/a", "start_from": "runs/b"}, "leave start_from out"),
+        ({"task_shares": {"a": 0.5, "b": 0.5}}, "give shares above 0 that are below 1 together"),
+        ({"task_shares": {"a": 0.0}}, "give shares above 0"),
+        ({"task_shares": {"a": 0.5}, "tasks": ("b",)}, "has a share of task 'a' and is trained on"),
         ({"init": "merge"}, "has init='merge': allowed are"),
     ],
 )

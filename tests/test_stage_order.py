@@ -15,6 +15,7 @@ def test_branches_start_from_the_stage_before_all_of_them() -> None:
     assert [find_start(STAGES[1:], number) for number in range(3)] == [None, None, None]
     other = Stage(name="d", init="assemble", start_from="runs/a")
     assert find_start((*STAGES[:3], other), 3) is None
+    assert find_start((STAGES[0], Stage(name="e", adapter_from="runs/a")), 1) is None
 
 
 @pytest.mark.parametrize(

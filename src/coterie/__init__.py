@@ -47,13 +47,13 @@ from coterie.tuner.model import register
 
 if TYPE_CHECKING:
     from coterie.diagnose import diagnose
-    from coterie.evaluate import compare, evaluate
+    from coterie.evaluate import compare, evaluate, measure_forgetting
     from coterie.extract import extract
     from coterie.report import report
     from coterie.serve import serve
     from coterie.study import study
     from coterie.task_file import read_tasks
-    from coterie.train import Run, RunConfig, add_tasks, check, train
+    from coterie.train import Run, RunConfig, add_tasks, check, train, train_sequence
 
 __all__ = [
     "IMTLG", "MGDA", "AlignedMTL", "AttentionHeads", "CAGrad", "Copies", "DualLora", "Fixed",
@@ -61,16 +61,17 @@ __all__ = [
     "MutualInformation", "Null", "PCGrad", "Recipe", "Rectified", "Routing", "Run", "RunConfig",
     "Softmax", "Sparsity", "Stage", "Tape", "TaskGate", "TokenGate", "TopK", "TopP",
     "TopPBalance", "UPGrad", "Uncertainty", "ZLoss", "add_tasks", "check", "compare", "diagnose",
-    "evaluate", "extract", "graft", "observe", "read_tasks", "recipes", "report", "serve", "study",
-    "train"
+    "evaluate", "extract", "graft", "measure_forgetting", "observe", "read_tasks", "recipes",
+    "report", "serve", "study", "train", "train_sequence"
 ]  # fmt: skip
 
 _LAZY = {
     "Run": "coterie.train", "RunConfig": "coterie.train", "add_tasks": "coterie.train",
     "check": "coterie.train", "compare": "coterie.evaluate", "diagnose": "coterie.diagnose",
-    "evaluate": "coterie.evaluate", "extract": "coterie.extract", "read_tasks": "coterie.task_file",
+    "evaluate": "coterie.evaluate", "extract": "coterie.extract",
+    "measure_forgetting": "coterie.evaluate", "read_tasks": "coterie.task_file",
     "report": "coterie.report", "serve": "coterie.serve", "study": "coterie.study",
-    "train": "coterie.train",
+    "train": "coterie.train", "train_sequence": "coterie.train",
 }  # fmt: skip
 """Public name -> the module that it is imported from when it is first used."""
 

@@ -45,5 +45,5 @@ AXES = {
     "parameters": "numbers in all trained parameters, one parameter after the other",
     "vocab": "tokens that a model knows",
     "time": "audio samples, 16000 a second",
-    "steps": "batches of a run, in their order",
+    "steps": "batches of a run, or runs on one group of tasks after another, in their order",
 }

@@ -59,10 +59,15 @@ class Stage:
             The stage's adapter is saved in RUN/stages/NAME. Between stages of different mixtures
             only the base model's trained weights, such as connectors, are handed on.
         tasks: names of the tasks that it is trained on; none for all.
+        task_shares: task -> its share of the samples, above 0, all together below 1; the other
+            tasks divide the rest as the run's mix says. Replay of old tasks beside a new one.
         by_modality: whether it is split into a branch for each modality of the tasks' rows, or
             combination of modalities, called NAME-MODALITY; with init="branch".
         start_from: a run, or a stage's folder in one, whose trained weights of the base model,
             such as connectors, the stage starts from in place of those of a stage before.
+        adapter_from: a run of the same mixtures and tasks, or a stage's folder in one, whose
+            experts and gates the stage goes on training, too, in place of those of a stage before
+            (sequential fine-tuning); with init="continue".
         experts_from: runs, stages' folders or folders of whole models that the experts start from
             in place of branches; with init="assemble".
     """
@@ -84,8 +89,10 @@ class Stage:
     init: Literal["continue", "copy", "branch", "assemble"] = "continue"
     mixtures: tuple[Mixture, ...] | None = None
     tasks: tuple[str, ...] = ()
+    task_shares: Mapping[str, float] = field(default_factory=dict, hash=False)
     by_modality: bool = False
     start_from: str = ""
+    adapter_from: str = ""
     experts_from: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -107,6 +114,7 @@ class Stage:
                 "one of them out"
             )
         self._check_branches()
+        self._check_shares()
 
     def _check_values(self) -> None:
         is_tuple = isinstance(self.trains, tuple) and bool(self.trains)
@@ -147,6 +155,26 @@ class Stage:
             raise self._make_error(
                 f"has experts_from={self.experts_from!r} and init={self.init!r}: experts start "
                 "from other models with init='assemble' alone"
+            )
+
+        if self.adapter_from and (self.init != "continue" or self.start_from):
+            raise self._make_error(
+                f"has adapter_from={self.adapter_from!r}, init={self.init!r} and start_from="
+                f"{self.start_from!r}: it continues another run's adapter with init='continue', "
+                "whose weights of the base model come with it; leave start_from out"
+            )
+
+    def _check_shares(self) -> None:
+        shares = self.task_shares
+        if any(not 0 < each < 1 for each in shares.values()) or not sum(shares.values()) < 1:
+            raise self._make_error(
+                f"has task_shares={dict(shares)!r}: give shares above 0 that are below 1 together; "
+                "the other tasks have the rest"
+            )
+        if self.tasks and (strange := [name for name in shares if name not in self.tasks]):
+            raise self._make_error(
+                f"has a share of task {strange[0]!r} and is trained on {', '.join(self.tasks)}: "
+                "name it in tasks, too"
             )
 
     def _make_error(self, problem: str) -> ValueError:

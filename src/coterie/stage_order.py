@@ -51,9 +51,10 @@ def list_branches(stages: Sequence[Stage], number: int) -> list[int]:
 def find_start(stages: Sequence[Stage], number: int) -> int | None:
     """Return the number of the stage whose weights of the base model a stage starts from.
 
-    None for none: a first stage, or one with `start_from`.
+    None for none: a first stage, or one with `start_from` or `adapter_from`.
     """
     skips, before = stages[number].init in ("branch", "assemble"), number - 1
     while skips and before >= 0 and stages[before].init == "branch":
         before -= 1
-    return None if stages[number].start_from or before < 0 else before
+    elsewhere = stages[number].start_from or stages[number].adapter_from
+    return None if elsewhere or before < 0 else before

@@ -29,9 +29,9 @@ FLAGS = {
     "--device",
     "evaluate": "--split --limit --batch-size --blind --untrained --skip-bad-rows --base "
     "--tasks --to --device",
-    "compare": "--baseline --to",
+    "compare": "--baseline --sequence --to",
     "diagnose": "--tasks --batches --batch-size --seed --to --base --device",
-    "report": "--to --title --conflict --media-root --tasks",
+    "report": "--to --title --conflict --forgetting --media-root --tasks",
     "extract": "--task --to --format --threshold --curve --dtype --llama-cpp --base --tasks "
     "--device",
     "verify": "--base --for --json",

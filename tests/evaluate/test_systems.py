@@ -34,6 +34,9 @@ def test_two_settings_of_one_recipe_are_called_by_their_folders(tmp_path: Path) 
     assert list(group_runs(runs)) == ["large", "small"]
     (tmp_path / "x").mkdir()
     runs[1] = scored(tmp_path / "x" / "large", RIGHT, recipe=small)
+    assert list(group_runs(runs)) == [f"{tmp_path.name}/large", "x/large"]
+    (tmp_path / "y" / "x").mkdir(parents=True)
+    runs[0] = scored(tmp_path / "y" / "x" / "large", RIGHT)
     with pytest.raises(ValueError, match="two systems would have one name"):
         group_runs(runs)
 

@@ -1,17 +1,22 @@
 """The batches of a stage are the same however a step is split."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import pytest
 import torch
 
-from coterie import recipes
+from coterie import Recipe, Stage, recipes
 from coterie.data.task_sampling import TaskSampling
 from coterie.tasks import TextTask
 from coterie.tasks.dense.task_set import DenseTasks
 from coterie.tasks.text.task_set import TextTasks
 from coterie.train import RunConfig
-from coterie.train.batch_sampler import MultiTaskDataset, StageBatchSampler
+from coterie.train.batch_sampler import (
+    MultiTaskDataset,
+    StageBatchSampler,
+    compute_sampling_weights,
+)
 from tests.train.gallery import Gallery, base
 
 
@@ -106,3 +111,31 @@ def test_devices_get_the_same_modalities(monkeypatch: pytest.MonkeyPatch) -> Non
     assert {task: sorted(rows) for task, rows in found.items()} == {
         0: sorted("xyzABCD" * 4), 1: sorted("pqPQRS12" * 4)
     }  # fmt: skip
+
+
+def test_task_shares_are_met_and_the_others_share_the_rest(tmp_path: Path) -> None:
+    sizes = {"a": 8, "b": 4, "c": 4}
+    for name, count in sizes.items():
+        rows = '{"question": "is it?", "answer": "yes"}\n' * count
+        (tmp_path / f"{name}.jsonl").write_text(rows)
+    tasks = TextTasks(
+        tasks=tuple(
+            TextTask(name=name, rows={"train": f"{name}.jsonl"}, folder=str(tmp_path))
+            for name in sizes
+        )
+    )
+    stage = Stage(steps=10, task_shares={"a": 0.2})
+    plan = RunConfig(
+        recipe=Recipe(stages=(stage,)), base="tiny", tasks=tasks, batch_size=10,
+        mix=TaskSampling(temperature="equal"),
+    )  # fmt: skip
+    data = MultiTaskDataset(plan)
+    (stage,) = plan.resolve_stages(data.sizes)
+    drawn = [task for batch in StageBatchSampler(plan, stage, data, 0) for task, _, _ in batch]
+    # 100 samples: a has a fifth of them, and b and c, which are drawn alike, half of the rest each.
+    assert [drawn.count(task) for task in range(3)] == [20, 40, 40]
+    # Equal shares of 1/3 become 0.2, 0.4 and 0.4.
+    assert compute_sampling_weights(plan, stage, data.sizes) == pytest.approx([0.6, 1.2, 1.2])
+    alone = replace(stage, tasks=("a",))
+    with pytest.raises(ValueError, match=r"task_shares=\{'a': 0.2\}.*none is left for the rest"):
+        compute_sampling_weights(plan, alone, data.sizes)

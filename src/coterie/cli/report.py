@@ -13,6 +13,7 @@ from coterie.cli.moved_run import open_run, tasks_option
 @click.option("--to", default="report.html", show_default=True, metavar="FILE", help="The page.")
 @click.option("--title", help="The page's title.")
 @click.option("--conflict", metavar="FILE", help="What `coterie diagnose` wrote before training.")
+@click.option("--forgetting", metavar="FILE", help="What `coterie compare --sequence --to` wrote.")
 @click.option("--media-root", multiple=True, metavar="FOLDER", help="Show pictures from here, too.")
 @tasks_option
 def report(

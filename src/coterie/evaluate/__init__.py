@@ -2,7 +2,11 @@
 
 from coterie.evaluate.compare import compare
 from coterie.evaluate.evaluate import evaluate
+from coterie.evaluate.measure_forgetting import measure_forgetting
 from coterie.evaluate.scores import Scores, TaskScore
+from coterie.evaluate.sequence_table import SequenceTable
 from coterie.evaluate.table import Table
 
-__all__ = ["Scores", "Table", "TaskScore", "compare", "evaluate"]
+__all__ = [
+    "Scores", "SequenceTable", "Table", "TaskScore", "compare", "evaluate", "measure_forgetting",
+]  # fmt: skip

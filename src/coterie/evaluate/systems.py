@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float
 
 from coterie import serialization
 from coterie.evaluate.estimates import (
@@ -21,6 +22,8 @@ from coterie.evaluate.scores import Scores
 from coterie.metrics.base import Metric
 from coterie.train.run import Run
 
+BySeed = Float[np.ndarray, " seeds"]
+BySeedAndResample = Float[np.ndarray, "seeds resamples"]
 Runs = Run | str | Path | Sequence[Run | str | Path]
 IGNORED_CONFIG_FIELDS = ("seed", "tasks", "steps", "continued_to")
 
@@ -65,7 +68,7 @@ def group_runs(runs: Sequence[Any] | Mapping[str, Any]) -> dict[str, list[Run]]:
 
     A mapping is used as it is. In a sequence, runs that differ only in seed, tasks and length are
     one system, named after its recipe; where two systems share a recipe, after their first run's
-    folder.
+    folder, with the folder around it where that is alike, too.
     """
     if isinstance(runs, Mapping):
         return {name: resolve_runs(group) for name, group in runs.items()}
@@ -75,11 +78,13 @@ def group_runs(runs: Sequence[Any] | Mapping[str, Any]) -> dict[str, list[Run]]:
         settings = {name: config[name] for name in config if name not in IGNORED_CONFIG_FIELDS}
         key = json.dumps([settings, run.config.tasks.get_training_settings()])
         groups.setdefault(key, []).append(run)
+    found: dict[str, list[Run]] = {}
     recipes = [group[0].config.recipe.name for group in groups.values()]
-    found = {
-        name if recipes.count(name) == 1 else group[0].folder.name: group
-        for name, group in zip(recipes, groups.values(), strict=True)
-    }
+    folders = [group[0].folder for group in groups.values()]
+    for recipe, folder, group in zip(recipes, folders, groups.values(), strict=True):
+        alike = [each for each in folders if each.name == folder.name]
+        in_parent = folder.name if len(alike) == 1 else f"{folder.parent.name}/{folder.name}"
+        found[recipe if recipes.count(recipe) == 1 else in_parent] = group
     if len(found) < len(groups):
         raise ValueError(
             "two systems would have one name: give compare a mapping from names to runs"
@@ -193,20 +198,33 @@ def bootstrap_systems(
     values, draws = ([[] for _ in systems] for _ in range(2))
     for task in tasks:
         scored = [system.tasks[task] for system in systems]
-        matrices = [matrix for each in scored for matrix in each.statistics]
-        seeds = make_task_seed(task, seed)
-        sums = iter(resample_sums(matrices, resamples=resamples, seed=seeds))
-        for i, each in enumerate(scored):
-            values[i].append([each.metric.score(matrix.sum(0)) for matrix in each.statistics])
-            scores = [compute_scores(each.metric, next(sums)) for _ in each.statistics]
-            draws[i].append(np.stack(scores))
+        found = bootstrap_task(task, scored, resamples=resamples, seed=seed)
+        for i, (value, drawn) in enumerate(found):
+            values[i].append(value)
+            draws[i].append(drawn)
     return [
         BootstrapSamples(
-            values=np.array(values[i], dtype=np.float64).T.copy(),
+            values=np.stack(values[i], axis=1),
             draws=np.stack(draws[i], axis=2),
             samples=tuple(len(system.tasks[task].samples) for task in tasks),
             limits=tuple(system.tasks[task].metric.limits for task in tasks),
             scales=tuple(system.tasks[task].metric.get_score_range() for task in tasks),
         )
         for i, system in enumerate(systems)
+    ]
+
+
+def bootstrap_task(
+    task: str, scored: Sequence[TaskStatistics], *, resamples: int, seed: int
+) -> list[tuple[BySeed, BySeedAndResample]]:
+    """Score each seed of several models of one task on all samples, and on the same resamples."""
+    matrices = [matrix for each in scored for matrix in each.statistics]
+    seeds = make_task_seed(task, seed)
+    sums = iter(resample_sums(matrices, resamples=resamples, seed=seeds))
+    return [
+        (
+            np.array([each.metric.score(one.sum(0)) for one in each.statistics], np.float64),
+            np.stack([compute_scores(each.metric, next(sums)) for _ in each.statistics]),
+        )
+        for each in scored
     ]

@@ -45,6 +45,7 @@ def report(
     out: str | Path,
     title: str | None = None,
     conflict: Any = None,
+    forgetting: Any = None,
     command: str | None = None,
     media_roots: Sequence[str | Path] = (),
 ) -> Path:
@@ -61,16 +62,20 @@ def report(
         title: the page's title; None for the systems' names.
         conflict: the measurement before training: what `coterie.diagnose` returned, its dump, or
             the file it was saved to.
+        forgetting: tasks that were learned in sequence: what `coterie.measure_forgetting`
+            returned, its dump, or the JSON file it was saved to.
         command: the command line that wrote the page, shown as it is.
         media_roots: folders with pictures and sounds of the rows that lie outside of the folders
             of the rows' files. Others are named, not shown: a run may come from someone else, and
             its rows may name any file of this machine.
 
-    Raises ValueError for no runs, a folder that is not a run, a `conflict` that is not there.
+    Raises ValueError for no runs, a folder that is not a run, and a `conflict` or `forgetting`
+    that is not there.
     """
     written = write_report(
-        runs, out=out, title=title, conflict=conflict, command=command, media_roots=media_roots
-    )
+        runs, out=out, title=title, conflict=conflict, forgetting=forgetting, command=command,
+        media_roots=media_roots,
+    )  # fmt: skip
     return written.path
 
 
@@ -80,13 +85,16 @@ def write_report(
     out: str | Path,
     title: str | None = None,
     conflict: Any = None,
+    forgetting: Any = None,
     command: str | None = None,
     media_roots: Sequence[str | Path] = (),
 ) -> WrittenReport:
     """Write a page as `report` does, and return its sentences, too."""
     systems = group_systems(runs)
     context = ReportContext(
-        systems=systems, conflict_before=load_conflict(conflict), command=command,
+        systems=systems, command=command,
+        conflict_before=load_measurement("conflict", conflict, "`coterie diagnose`"),
+        forgetting=load_measurement("forgetting", forgetting, "`coterie compare --sequence --to`"),
         media_roots=tuple(Path(each).expanduser() for each in media_roots),
     )  # fmt: skip
     out = Path(out).expanduser()
@@ -113,18 +121,21 @@ def summarize_table(table: Table) -> str:
     return "" if best is None else next(compare_to_baseline(table, best))
 
 
-def load_conflict(conflict: Any) -> Mapping[str, Any] | None:
-    """Return a measurement as its file holds it. Raises ValueError for a file without one."""
-    if conflict is None or isinstance(conflict, Mapping):
-        return conflict
-    if not isinstance(conflict, str | os.PathLike):
-        return conflict.dump()
-    file = Path(conflict).expanduser()
+def load_measurement(name: str, given: Any, source: str) -> Mapping[str, Any] | None:
+    """Return a measurement as its file holds it; `name` and `source` are for the message.
+
+    Raises ValueError for a file without one.
+    """
+    if given is None or isinstance(given, Mapping):
+        return given
+    if not isinstance(given, str | os.PathLike):
+        return given.dump()
+    file = Path(given).expanduser()
     data = RunDirectory(file.parent).try_read_mapping(file)
     if not data:
         raise ValueError(
-            f"conflict={str(conflict)!r} holds no measurement: give the file that "
-            "`coterie diagnose` wrote, or leave it out"
+            f"{name}={str(given)!r} holds no measurement: give the file that {source} wrote, or "
+            "leave it out"
         )
     return data
 
@@ -134,19 +145,21 @@ def render(context: ReportContext, title: str) -> tuple[str, list[str]]:
     sections = find_sections()
     environment = make_environment(sections)
     summary: list[str] = []
-    bodies, box = [], []
+    shown_sections, bodies, box = [], [], []
     for section in sections:
         values = section.build(context)
         summary += section.summarize(context, values)
         box += values.get("box", ())
         template = environment.get_template(f"{section.name}.html")
         shown = {"context": context, "systems": context.systems} | dict(values)
-        bodies.append(template.render(shown))
+        if body := template.render(shown).strip():
+            bodies.append(body)
+            shown_sections.append(section)
     page = environment.get_template("page.html").render(
         title=title,
         box=box,
         summary=summary,
-        sections=sections,
+        sections=shown_sections,
         bodies=bodies,
         script=SCRIPT,
         # By it the content security policy allows this script and no other.

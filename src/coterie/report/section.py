@@ -42,12 +42,14 @@ class ReportContext:
         systems: in the order they were given.
         conflict_before: the measurement of the untrained model, as its file holds it.
         command: the command line that wrote the page.
+        forgetting: the measurement of tasks learned in sequence, as its file holds it.
         media_roots: folders whose pictures and sounds may be shown, beside those of the rows.
     """
 
     systems: Sequence[ReportSystem]
     conflict_before: Mapping[str, Any] | None
     command: str | None
+    forgetting: Mapping[str, Any] | None = None
     media_roots: Sequence[Path] = ()
 
     @property
@@ -124,7 +126,7 @@ class Section(ABC):
     Kinds are found by walking the package, so a section is one new file (with its template) and
     no edit elsewhere. A template sees what `build` returns, `context`, `systems` and, as `draw`,
     the macros of templates/macros.html. It writes one `<section id="NAME">`, where NAME is that of
-    the file.
+    the file; or nothing, and then is not on the page.
 
     Attributes:
         title: of the link in the page's navigation.

@@ -1,6 +1,6 @@
 """The samples of a run, and the batches of each device, accumulation step and stage."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -73,9 +73,8 @@ class StageBatchSampler:
                 "devices: give a batch_size that both divide"
             )
         samples: Int64[np.ndarray, "steps batch 2"]
-        own, weights = np.array(find_datasets(stage, config.task_names, len(data.sizes))), None
-        if (given := config.tasks.get_sampling_weights()) is not None:
-            weights = [given[each] for each in own]
+        own = np.array(find_datasets(stage, config.task_names, len(data.sizes)))
+        weights = compute_sampling_weights(config, stage, data.sizes)
         if config.mix.group_by_modality:
             groups = data.find_groups()
             samples = config.mix.sample_grouped_batches(
@@ -100,6 +99,37 @@ class StageBatchSampler:
     def __iter__(self) -> Iterator[list[SampleIndex]]:
         for batch in self.batches:
             yield list(map(tuple, batch.tolist()))
+
+
+def compute_sampling_weights(
+    config: RunConfig, stage: Stage, sizes: Sequence[int]
+) -> list[float] | None:
+    """Return a factor of the sampling share of each data set that a stage is trained on.
+
+    They are the tasks' own weights, and what gives `task_shares` their shares. None for equal ones.
+
+    Raises ValueError for shares of tasks whose samples are the same, or of all tasks.
+    """
+    own, given = find_datasets(stage, config.task_names, len(sizes)), None
+    if (weights := config.tasks.get_sampling_weights()) is not None:
+        given = [weights[each] for each in own]
+    if not stage.task_shares:
+        return given
+    if len(sizes) != len(config.task_names) or len(stage.task_shares) == len(own):
+        raise ValueError(
+            f"stage {stage.name!r} has task_shares={dict(stage.task_shares)}, and its tasks share "
+            "their samples or none is left for the rest: give shares of some tasks, each with rows "
+            "of its own"
+        )
+    shares = config.mix.compute_task_probabilities([sizes[each] for each in own], given)
+    fixed = [stage.task_shares.get(config.task_names[each]) for each in own]
+    rest = 1 - sum(stage.task_shares.values())
+    free = sum(share for share, each in zip(shares, fixed, strict=True) if each is None)
+    factors = given or [1.0] * len(own)
+    return [
+        factor * (rest / free if each is None else each / share)
+        for factor, share, each in zip(factors, shares, fixed, strict=True)
+    ]
 
 
 def derive_stage_seed(seed: int, stage: int) -> int:

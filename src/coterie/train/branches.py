@@ -19,7 +19,7 @@ def resolve_branches(recipe: Recipe, tasks: TaskSet) -> Recipe:
     """
     stages = [each for stage in recipe.stages for each in split_by_modality(stage, tasks)]
     for stage in stages:
-        for name in stage.tasks:
+        for name in (*stage.tasks, *stage.task_shares):
             if name not in tasks.names:
                 raise ValueError(
                     f"stage {stage.name!r} is trained on task {name!r}"
@@ -50,13 +50,12 @@ def group_by_modality(modalities: Mapping[str, Sequence[str]]) -> dict[str, tupl
 
 def make_paths_absolute(stage: Stage) -> Stage:
     """Return the stage with absolute folders of other runs, which are valid everywhere."""
-    start, *experts = (
-        str(Path(each).expanduser().absolute()) if each else ""
-        for each in (stage.start_from, *stage.experts_from)
-    )
-    if (start, *experts) == (stage.start_from, *stage.experts_from):
+    given = (stage.start_from, stage.adapter_from, *stage.experts_from)
+    found = tuple(str(Path(each).expanduser().absolute()) if each else "" for each in given)
+    if found == given:
         return stage
-    return replace(stage, start_from=start, experts_from=tuple(experts))
+    start, adapter, *experts = found
+    return replace(stage, start_from=start, adapter_from=adapter, experts_from=tuple(experts))
 
 
 def check_end(recipe: Recipe) -> None:

@@ -21,6 +21,7 @@ from coterie.train.finished_stages import FinishedStage
 from coterie.train.frozen_tasks import initialize_from_run
 from coterie.train.run import Run
 from coterie.train.trainable import make_stage_mixtures
+from coterie.tuner.config import CoterieConfig
 
 
 def read_expert_sources(
@@ -78,6 +79,8 @@ def set_initial_weights(
             names += adapter_weights.load_base(model, folder)
     elif stage.start_from:
         names += load_start(model, Path(stage.start_from), run)
+    elif stage.adapter_from:
+        names += load_whole(model, Path(stage.adapter_from), run)
     if sources:
         names += assemble(model, sources)
     return tuple(dict.fromkeys(names))
@@ -85,13 +88,42 @@ def set_initial_weights(
 
 def load_start(model: PeftModel, folder: Path, run: Run) -> list[str]:
     """Load the trained weights of the base model, such as connectors, of another run or stage."""
-    found = find_adapter(folder)
-    if found is None:
-        raise ValueError(f"{folder} has no adapter: give a run, or a stage's folder in one")
-    check_base(folder, run.directory)
-    names = adapter_weights.load_base(model, found)
+    names = adapter_weights.load_base(model, find_start_adapter(folder, run))
     if not names:
         raise ValueError(
             f"{folder} has no trained weights of the base model, such as connectors, to start from"
         )
     return names
+
+
+def load_whole(model: PeftModel, folder: Path, run: Run) -> list[str]:
+    """Load experts, gates and trained weights of the base model of another run or stage.
+
+    Raises ValueError for one with other mixtures, or of other tasks.
+    """
+    found = find_start_adapter(folder, run)
+    theirs, (own,) = CoterieConfig.from_pretrained(found), model.peft_config.values()
+    assert isinstance(theirs, CoterieConfig) and isinstance(own, CoterieConfig)
+    for what, one, other in (
+        ("mixtures", theirs.parse_mixtures(), own.parse_mixtures()),
+        ("tasks", tuple(theirs.tasks), tuple(own.tasks)),
+    ):
+        if one != other:
+            raise ValueError(
+                f"adapter_from={str(folder)!r} has other {what} than this run, {one} and {other}: "
+                "give a run of the same recipe and tasks; the stage's `tasks` say which of them it "
+                "trains"
+            )
+    names = adapter_weights.load_base(model, found)
+    with adapter_weights.explain_misfit(found):
+        adapter_weights.load(model, found)
+    return names
+
+
+def find_start_adapter(folder: Path, run: Run) -> Path:
+    """Return the adapter's folder of another run, or of a stage, on the run's base model."""
+    found = find_adapter(folder)
+    if found is None:
+        raise ValueError(f"{folder} has no adapter: give a run, or a stage's folder in one")
+    check_base(folder, run.directory)
+    return found
