@@ -70,7 +70,7 @@ def test_four_experts(tmp_path: Path, router) -> None:
     mlp = "model.layers.0.mlp"
     gate = merge(tensors, f"{mlp}.gate", with_lora=router == "as_trained")
     layer = PlainTopTwo(experts(tensors, f"{mlp}.experts", 4), gate)
-    torch.testing.assert_close(answers(to), plain(tensors, {0: layer}), atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(answers(to), plain(tensors, {0: layer}), atol=1e-6, rtol=1e-6)
     other = PlainTopTwo(layer.experts, merge(tensors, f"{mlp}.gate", with_lora=router == "as_run"))
     assert (plain(tensors, {0: other}) - answers(to)).abs().max() > 0.01
 
@@ -101,7 +101,7 @@ def test_eight_experts(tmp_path: Path) -> None:
         moe = f"model.layers.{layer}.mlp.deepspeed_moe"
         each = experts(tensors, f"{moe}.experts.deepspeed_experts", 8)
         layers[layer] = PlainTopTwo(each, merge(tensors, f"{moe}.gate.wg"))
-    torch.testing.assert_close(answers(to), plain(tensors, layers), atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(answers(to), plain(tensors, layers), atol=1e-6, rtol=1e-6)
     assert (report.layout, report.layers, report.router_loras) == ("8 experts", (0, 1), 0)
     # 4 experts of 3 projections in one layer, and 2 routers, of the base model of 4 experts.
     assert len(report.left_out) == 14
@@ -120,7 +120,7 @@ def test_omni(tmp_path: Path) -> None:
         shared = experts(tensors, f"{mlp}.fixed_real_moe", 2)
         layers[layer] = PlainTopP(PlainBlock(experts(tensors, routed, 2), shared, gate))
     wanted = plain(tensors, layers, Qwen2ForCausalLM)
-    torch.testing.assert_close(answers(to), wanted, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(answers(to), wanted, atol=1e-6, rtol=1e-6)
     assert (report.layout, report.left_out) == ("Uni-MoE 2.0-Omni", ("visual.blocks.0.x",))
     settings = CoterieConfig.from_pretrained(to / "adapter")
     assert settings.parse_mixtures()[0].router == TopP(p=0.7, weights="sparse_mixer")
