@@ -1,7 +1,8 @@
-"""awaker from the command line on the omni model, killed in the middle of each of its stages."""
+"""awaker from the command line on an omni model, killed in the middle of each of its stages."""
 
 import os
 import signal
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import torch
 from safetensors.torch import load_file
 
 from coterie.cli.main import main
+from coterie.paths import get_cache_dir
 from coterie.train import Run
 from coterie.train.finished_stages import read_finished_stages
 from coterie.train.trainer import MixtureTrainer
@@ -20,17 +22,17 @@ STEPS, KILLED_AT = (4, 6, 5), (2, 3, 3)
 """Of the three stages; and the step of each in which the process is killed."""
 
 
-def train(out: Path, *more: str) -> int:
+def train(base: str, out: Path, *more: str) -> int:
     """Run the command; returns its exit code."""
     return main((
-        "train", "awaker", "--base", "model", "--tasks", "data/tasks.yaml", "--out", str(out),
+        "train", "awaker", "--base", base, "--tasks", "data/tasks.yaml", "--out", str(out),
         "--steps", str(sum(STEPS)), "--batch-size", "4", "--device", "cpu", "--set", "rank=2",
         "--set", f"epochs={','.join(map(str, STEPS))}", "--set", "save_every=2",
         "--set", "log_every=1", *more,
     ))  # fmt: skip
 
 
-def train_until_killed(out: Path, stage: int, *more: str) -> None:
+def train_until_killed(base: str, out: Path, stage: int, *more: str) -> None:
     """Run the command, and die by SIGKILL in the middle of a stage."""
     compute_loss = MixtureTrainer.compute_loss
 
@@ -40,26 +42,38 @@ def train_until_killed(out: Path, stage: int, *more: str) -> None:
         return compute_loss(self, *args, **kwargs)
 
     MixtureTrainer.compute_loss = fatal  # pyright: ignore[reportAttributeAccessIssue]  in a fork
-    train(out, *more)
+    train(base, out, *more)
+
+
+def tiny(folder: Path) -> str:
+    processor = omni_processor()
+    omni_model(processor).save_pretrained(folder)
+    processor.save_pretrained(folder)
+    return str(folder)
+
+
+def embedded(folder: Path) -> str:
+    if not (get_cache_dir() / "omni" / "config.json").is_file():
+        pytest.skip("`coterie fetch` brings the embedded model")
+    return "embedded"
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("find_base", [tiny, embedded])
 def test_killed_in_each_stage_it_ends_with_the_same_bits(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    find_base: Callable[[Path], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    processor = omni_processor()
-    omni_model(processor).save_pretrained(tmp_path / "model")
-    processor.save_pretrained(tmp_path / "model")
+    base = find_base(tmp_path / "model")
     ten_rows(tmp_path / "data")
     monkeypatch.chdir(tmp_path)
     whole, cut = Path("whole"), Path("cut")
-    assert train(whole) == 0
+    assert train(base, whole) == 0
     for stage in range(len(STEPS)):
         more = ("--resume",) if stage else ()
-        child = forked(lambda stage=stage, more=more: train_until_killed(cut, stage, *more))
+        child = forked(lambda stage=stage, more=more: train_until_killed(base, cut, stage, *more))
         assert status(child) == -signal.SIGKILL
         assert len(read_finished_stages(Run.read(cut).directory)) == stage
-    assert train(cut, "--resume") == 0
+    assert train(base, cut, "--resume") == 0
     first, second = (Run.read(folder).directory for folder in (whole, cut))
     done = read_finished_stages(first)
     assert [each.steps for each in done] == list(STEPS)

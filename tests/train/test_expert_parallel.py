@@ -202,7 +202,12 @@ def test_four_processes_resume_bit_for_bit_and_on_fewer(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "settings",
-    [{"sharding": "fsdp"}, {"gradient_checkpointing": True}, {"accumulation": 2}, {"workers": 1}],
+    [
+        {"sharding": "fsdp"},
+        {"gradient_checkpointing": True},
+        {"accumulation": 2, "batch_size": 8},
+        {"workers": 1},
+    ],
     ids=str,
 )
 def test_it_goes_with_other_settings(settings: dict[str, Any], tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from coterie.cli.main import Subcommand
 def compare(
     runs: tuple[str, ...], baseline: tuple[str, ...], sequence: bool, to: str | None
 ) -> None:
-    """Puts evaluated runs beside one another, in a table.
+    """Put evaluated runs beside one another, in a table.
 
     Intervals are over samples and seeds. Runs of one recipe that differ in their seeds count as one
     system, and so do single-task runs of one seed together. With a baseline, delta_m is the mean

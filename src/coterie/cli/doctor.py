@@ -11,7 +11,7 @@ from coterie.cli.main import Subcommand
 @click.command(cls=Subcommand, without_library=True)
 @click.pass_obj
 def doctor(load: Callable[[], None]) -> None:
-    """Says what this machine has, what it lacks, and what to do.
+    """Say what this machine has, what it lacks, and what to do.
 
     Each line is "ok", "off" (only some verbs need it) or "broken" (nothing works without it).
     The exit code is 1 if a line is broken, else 0.

@@ -32,7 +32,7 @@ def evaluate(
     device: str | None,
     **options: Any,
 ) -> None:
-    """Scores a run on its tasks, with 95 % intervals.
+    """Score a run on its tasks, with 95 % intervals.
 
     Writes scores.json, predictions/ and routing.json into the run's folder; --blind and
     --untrained write their own, beside them. --base and --tasks are for a run that has moved, --to

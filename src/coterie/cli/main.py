@@ -146,7 +146,7 @@ class SubcommandGroup(click.Group):
 @click.command(cls=SubcommandGroup, context_settings={"max_content_width": 100})
 @click.version_option(package_name="coterie", message="%(prog)s %(version)s")
 def coterie() -> None:
-    """Turns a pretrained model into a multi-task mixture of experts.
+    """Turn a pretrained model into a multi-task mixture of experts.
 
     \b
     coterie doctor                       what this machine can run

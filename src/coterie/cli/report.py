@@ -23,7 +23,7 @@ def report(
     tasks: str | None,
     **options: str | None,
 ) -> None:
-    """Writes one HTML page on evaluated runs.
+    """Write one HTML page on evaluated runs.
 
     It shows scores with intervals, the conflict between tasks, which experts each task uses,
     learning curves, cost, and answers right and wrong. It needs no network to be read.

@@ -21,7 +21,7 @@ PROGRAMS = ("peft", "vllm", "sglang", "llama.cpp")
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, with every name.")
 def verify(folder: str, base: str, programs: tuple[str, ...], as_json: bool) -> None:
-    """Checks which weights of an adapter are used, dropped or refused.
+    """Check which weights of an adapter are used, dropped or refused.
 
     FOLDER is any PEFT adapter, trained with coterie or not, or a merged checkpoint. It is loaded
     with PEFT into the base model's modules, without the base model's weights. What vLLM, SGLang and

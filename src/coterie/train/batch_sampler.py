@@ -70,7 +70,7 @@ class StageBatchSampler:
         if size % (parts * world_size):
             raise ValueError(
                 f"a batch of {size} cannot be split into {parts} equal parts on {world_size} "
-                "devices: give a batch_size that both divide"
+                f"devices: give a batch_size that is a multiple of {parts * world_size}"
             )
         samples: Int64[np.ndarray, "steps batch 2"]
         own = np.array(find_datasets(stage, config.task_names, len(data.sizes)))

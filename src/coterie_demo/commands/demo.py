@@ -10,7 +10,7 @@ from coterie.cli.main import Subcommand
 @click.option("--steps", type=int, help="Optimizer steps of each training.")
 @click.option("--seed", default=0, show_default=True, type=int, help="Of everything random.")
 def demo(out: str, steps: int | None, seed: int) -> None:
-    """Shows tasks in conflict and a remedy, from nothing.
+    """Show tasks in conflict and a remedy, from nothing.
 
     Four tasks of the embedded data have one prompt. It trains a LoRA for each, one for all, and a
     mixture of experts whose gate is given the task, of equally many trainable parameters within 1

