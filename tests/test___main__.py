@@ -55,7 +55,7 @@ def test_losses_and_scores_are_those_of_one_process(
     more = ("--sharding", sharding) if launcher == "torchrun" else ()
     called = launch(launcher, "train", str(file), "--out", out, "--device", "cpu", *more)
     assert called.returncode == 0, called.stderr
-    assert called.stdout.count("trained; next:") == 1
+    assert called.stdout.count("next: coterie evaluate") == 1
     two = Run.read(out)
     assert two.config.sharding == sharding
     for mine, theirs in zip(one.read_log(), two.read_log(), strict=True):

@@ -1,5 +1,7 @@
 """Names from files that become part of a path."""
 
+from pathlib import Path
+
 import pytest
 
 from coterie.file_names import (
@@ -7,6 +9,7 @@ from coterie.file_names import (
     check_names_differ,
     describe_long_path,
     find_colliding,
+    suggest_file,
 )
 
 
@@ -88,3 +91,12 @@ def test_what_is_too_long_about_a_path() -> None:
     )
     told = "it has 5999 bytes, more than the system takes: give a shorter one"
     assert describe_long_path("/".join(["ab"] * 2000)) == told
+
+
+def test_a_file_that_may_be_meant_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "mood.csv").touch()
+    assert suggest_file(str(tmp_path / "moods.csv")) == " (did you mean mood.csv?)"
+    assert suggest_file(str(tmp_path / "colours.jsonl")) == ""
+    assert suggest_file(str(tmp_path / "nowhere" / "moods.csv")) == ""
+    monkeypatch.chdir(tmp_path)
+    assert suggest_file("modd.csv") == " (did you mean mood.csv?)"

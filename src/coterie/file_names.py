@@ -5,14 +5,17 @@ import os
 import re
 import unicodedata
 from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
 
-from coterie.annotations import abbreviate
+from coterie.annotations import abbreviate, format_suggestions
 
 MAX_BYTES = 100
 """A folder or file is called by the name and an ending; most file systems allow 255 bytes."""
 LONGEST_PART_BYTES = 255
 """Of a file's or folder's name, on most file systems."""
+MAX_COMPARED = 10_000
+"""Names in a folder that are compared with one that is not there: some hold millions."""
 RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
 """Names of devices on Windows, with any ending: a run with such a file cannot be copied there."""
 
@@ -101,6 +104,18 @@ def suggest_path(path: str) -> str:
         if error.errno == errno.ENAMETOOLONG:
             return f"; {describe_long_path(path)}"
     return "; write / in place of \\ between folders" if "\\" in path else ""
+
+
+def suggest_file(path: str) -> str:
+    """Return the advice of `suggest_path`, or the file or folder beside it that may be meant."""
+    if advice := suggest_path(path):
+        return advice
+    try:
+        with os.scandir(os.path.dirname(path) or ".") as entries:
+            names = [entry.name for entry in islice(entries, MAX_COMPARED)]
+    except OSError:
+        return ""
+    return format_suggestions(os.path.basename(path), names)
 
 
 def find_unicode_form(path: str) -> str:

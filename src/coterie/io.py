@@ -17,7 +17,7 @@ from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor
 
-from coterie.file_names import describe_long_path, suggest_path
+from coterie.file_names import describe_long_path, suggest_file
 
 PARTIAL = ".partial"
 """The end of the names of unfinished files and folders."""
@@ -183,7 +183,7 @@ def read_text(path: Path) -> str:
     try:
         return read_regular_file(path, MAX_CONFIG_BYTES).decode("utf-8")
     except OSError as error:
-        reason = f"{error.strerror}{suggest_path(str(path))}"
+        reason = f"{error.strerror}{suggest_file(str(path))}"
         raise ValueError(f"{path!s:.300} cannot be read: {reason}") from None
     except UnicodeDecodeError as error:
         raise ValueError(f"{path} is not UTF-8: byte {error.start} is wrong") from None

@@ -89,6 +89,7 @@ def test_without_arguments_it_says_how_to_use_it(coterie: Calls) -> None:
         (["trian"], "did you mean train?"),
         (["train"], "coterie train: Missing argument 'RECIPE'. (coterie train --help)"),
         (["train", "rode"], "coterie train: Missing option '--out'"),
+        (["train", "rode", "--resume"], "coterie train: Missing option '--out'"),
         (["train", "rode", "--ouf", "x"], "No such option '--ouf'"),
         (["evaluate", "x", "--limit", "few"], "'few' is not a valid integer"),
         (["list", "gate"], "'gate' is not one of 'recipes', 'gates'"),

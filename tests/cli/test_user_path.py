@@ -26,6 +26,8 @@ def test_from_ten_rows_to_a_report(there: Path, coterie: Calls) -> None:
     data = ("--base", "model", "--tasks", "data/tasks.yaml")
     small = ("--steps", "3", "--batch-size", "4", "--set", "ranks=2,4")
     assert coterie("train", "rode", *data, *small, "--out", "runs/rode").code == 0
+    again = coterie("train", "runs/rode", "--resume", "--steps", "4")
+    assert again.code == 0 and "runs/rode: trained 4 steps" in again.out
     assert coterie("evaluate", "runs/rode").code == 0
     assert coterie("evaluate", "runs/rode", "--blind").code == 0
     scores = json.loads((there / "runs/rode/scores.json").read_text())

@@ -42,6 +42,7 @@ def test_published_names_are_written() -> None:
 @pytest.mark.parametrize(
     "given, message",
     [
+        ("accuraccy", r"is no metric \(did you mean accuracy or "),  # another name of exact
         ("exakt", r"'exakt' is no metric \(did you mean exact\?\): there are .*word_error_rate"),
         ("exact(", r"'exact\(' is no metric"),
         ("exact(strict=" + "[" * 5000, r"^'exact.{1,120} is no metric: "),

@@ -66,11 +66,11 @@ def test_an_integration_that_is_missing_is_told_in_one_line() -> None:
     check_integrations(())
 
 
-def test_losses_of_a_step_and_means_of_tasks_over_several():
+def test_losses_are_means_over_several_steps():
     first = LossSums(2.0, (6.0, 0.0, 4.0), (2.0, 0.0, 1.0))
     both = LossSums(5.0, (7.0, 0.0, 12.0), (3.0, 0.0, 3.0))
     second = both - first
     assert second == LossSums(3.0, (1.0, 0.0, 8.0), (1.0, 0.0, 2.0))
-    # ocr: (6 + 1) / (2 + 1); naming had no item; chart: (4 + 8) / (1 + 2)
+    # All: (2 + 3) / 2. ocr: (6 + 1) / (2 + 1); naming had no item; chart: (4 + 8) / (1 + 2)
     said = describe_losses([first, second], ["ocr", "naming", "chart"])
-    assert said == "loss 3 (ocr 2.33, chart 4)"
+    assert said == "loss 2.5 (ocr 2.33, chart 4)"

@@ -84,7 +84,8 @@ def assert_alike(one: Run, two: Run) -> None:
     wanted = adapter(one)
     assert adapter(two).keys() == wanted.keys()
     for name, values in adapter(two).items():
-        assert (values - wanted[name]).abs().mean() < 2e-5, name
+        # A hundredth of one of AdamW's steps, which magnify how sums of gradients were rounded.
+        assert (values - wanted[name]).abs().mean() < 1e-4, name
 
 
 @pytest.mark.slow

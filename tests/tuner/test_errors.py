@@ -2,6 +2,7 @@
 
 import json
 import struct
+from pathlib import Path
 
 import peft
 import pytest
@@ -88,6 +89,15 @@ def test_bad_arguments_of_graft(mixtures, tasks, message):
 def test_a_configuration_of_target_modules_alone():
     with pytest.raises(ValueError, match=r"target_modules=\['q_proj'\] and no mixtures: .*graft"):
         CoterieConfig(target_modules=["q_proj"])
+
+
+def test_a_file_of_target_modules_alone_is_named(tmp_path: Path):
+    (tmp_path / "adapter_config.json").write_text(
+        '{"peft_type": "COTERIE", "mixtures": [], "target_modules": ["q_proj"]}'
+    )
+    named = r"adapter_config\.json: target_modules=\['q_proj'\] and no mixtures"
+    with pytest.raises(ValueError, match=named):
+        CoterieConfig.from_pretrained(str(tmp_path))
 
 
 def test_only_transformers_models(unchecked):

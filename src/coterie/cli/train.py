@@ -2,12 +2,23 @@
 
 import shlex
 import time
+from pathlib import Path
 from typing import Any
 
 import click
 
 from coterie.cli.device import announce_device, device_option
 from coterie.cli.main import Subcommand
+
+
+def find_folder(context: click.Context, option: click.Parameter, out: str | None) -> str:
+    """Return --out, or without one RECIPE where that is a run to resume."""
+    recipe = context.params.get("recipe", "")  # options that are not given are processed last
+    if out is None and context.params.get("resume") and Path(recipe).is_dir():
+        return recipe
+    if out is None:
+        raise click.MissingParameter(ctx=context, param=option)
+    return out
 
 
 @click.command(
@@ -20,7 +31,12 @@ from coterie.cli.main import Subcommand
     metavar="FILE",
     help="tasks.yaml, or tasks.yaml:ocr,naming for some; or pantry, or scenes.",
 )
-@click.option("--out", required=True, metavar="RUN", help="The run's folder.")
+@click.option(
+    "--out",
+    metavar="RUN",
+    callback=find_folder,
+    help="The run's folder. Required, unless RECIPE is a run to --resume.",
+)
 @click.option(
     "--set",
     "settings",
@@ -56,7 +72,7 @@ from coterie.cli.main import Subcommand
 @click.option(
     "--skip-bad-rows", is_flag=True, default=None, help="Leave bad rows out and list them."
 )
-@click.option("--resume", is_flag=True, help="Continue where the run in --out stopped.")
+@click.option("--resume", is_flag=True, help="Continue where the run stopped.")
 @click.option(
     "--accept-changes",
     is_flag=True,
@@ -86,7 +102,7 @@ def train(
       coterie train mod_squad --base embedded --tasks scenes:depth,normals --out runs/squad \\
           --steps 500 --batch-size 8 --set vision.augment.crop=112,112
       coterie train runs/rode --out runs/again --seed 1
-      coterie train rode --base ... --tasks ... --out runs/rode --resume
+      coterie train runs/rode --resume
       torchrun --nproc-per-node 2 -m coterie train rode --base ... --tasks ... --out runs/rode
     """
     from coterie.cli.train_config import build_config, parse_override

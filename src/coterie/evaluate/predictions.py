@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -79,7 +80,7 @@ def compute_adapter_digest(folder: Path) -> str:
     if not files:
         raise ValueError(
             f"{folder.parent} has no trained adapter in {folder.name}/: train it first, or go on "
-            f"with `coterie train {folder.parent} --resume`"
+            f"with `coterie train {shlex.quote(str(folder.parent))} --resume`"
         )
     digest = hashlib.sha256()
     for file in files:

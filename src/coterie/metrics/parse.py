@@ -26,9 +26,12 @@ def parse_metric(given: str | Mapping[str, Any]) -> AnswerMetric:
     if kind is None and (near := find_nearby(str(name))):
         raise ValueError(f"{abbreviate(name)} is no metric here: take {' or '.join(near)}")
     if kind is None:
-        names = [kind.get_name() for kind in dict.fromkeys(known.values())]
-        class_names = [to_snake_case(kind.__name__) for kind in known.values()]
-        near = format_suggestions(str(name), {*names, *class_names})
+        kinds = dict.fromkeys(known.values())
+        names = [kind.get_name() for kind in kinds]
+        others = [
+            other for kind in kinds for other in (*kind.aliases, to_snake_case(kind.__name__))
+        ]
+        near = format_suggestions(str(name), {*names, *others})
         raise ValueError(f"{abbreviate(name)} is no metric{near}: there are {', '.join(names)}")
     return construct(kind, items, str(name))  # a YAML list becomes a tuple, as metrics need
 

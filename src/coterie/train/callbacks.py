@@ -20,7 +20,7 @@ from coterie.train.interrupt import InterruptHandler
 from coterie.train.running_sums import LossSums, RunningSums
 
 AVERAGED_STEPS = 10
-"""The last steps, over which the losses of tasks that are shown are means."""
+"""The last steps, over which the losses that are shown are means."""
 
 
 class ProgressCallback(TrainerCallback):
@@ -62,12 +62,13 @@ class ProgressCallback(TrainerCallback):
 
 
 def describe_losses(steps: Sequence[LossSums], tasks: Sequence[str]) -> str:
-    """Return the last step's loss, and each task's mean over the steps."""
+    """Return the mean of the steps' losses, and of each task's samples."""
     means = []
     for i, task in enumerate(tasks):
         if count := sum(each.counts[i] for each in steps):
             means.append(f"{task} {sum(each.sums[i] for each in steps) / count:.3g}")
-    return f"loss {steps[-1].loss:.3g} ({', '.join(means)})"
+    mean = sum(each.loss for each in steps) / len(steps)
+    return f"loss {mean:.3g} ({', '.join(means)})"
 
 
 class RunTensorBoardCallback(TensorBoardCallback):

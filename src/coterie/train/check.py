@@ -143,7 +143,8 @@ def format_summary(summary: SplitSummary, max_length: int | None) -> Iterator[st
     """Yield the lines of one split of a task."""
     bad = f", {len(summary.bad_rows)} bad rows" if summary.bad_rows else ""
     media = "".join(f", {count} {name}" for name, count in summary.media_counts.items())
-    yield f"{', '.join(summary.tasks)} {summary.split}: {summary.num_samples} samples{media}{bad}"
+    samples = f"{summary.num_samples} sample{'s' * (summary.num_samples != 1)}"
+    yield f"{', '.join(summary.tasks)} {summary.split}: {samples}{media}{bad}"
     if lengths := summary.describe_lengths(max_length):
         yield f"  tokens: {lengths}"
     yield from (f"  {name}: {score}" for name, score in summary.scores.items())

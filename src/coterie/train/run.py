@@ -1,5 +1,6 @@
 """`Run`: the folder of a training run, its configuration and its trained model."""
 
+import shlex
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -105,7 +106,7 @@ class Run:
         if not self.is_finished:
             raise ValueError(
                 f"{self.folder} is not finished: go on with coterie.train(..., resume=True), or "
-                "`coterie train --resume`"
+                f"`coterie train {shlex.quote(str(self.folder))} --resume`"
             )
         chosen, adapter = choose_device(device), self.directory.adapter_folder
         adapter_weights.check_tensors(adapter)
@@ -118,8 +119,8 @@ class Run:
         if (adapter / CHECKSUMS_FILE).is_file() and (damage := find_damage(adapter)):
             raise ValueError(
                 f"{adapter} was changed or damaged since training: {damage}. Restore it; have "
-                "`coterie train --resume` write it again; or, if the change was meant, remove "
-                f"{CHECKSUMS_FILE} from it"
+                f"`coterie train {shlex.quote(str(self.folder))} --resume` write it again; or, if "
+                f"the change was meant, remove {CHECKSUMS_FILE} from it"
             )
         if not is_quantized(base.model):  # else it lies there already, and may not be moved
             model = model.to(chosen)

@@ -1,6 +1,7 @@
 """`CoterieConfig`: the adapter configuration that `adapter_config.json` holds."""
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, get_type_hints
@@ -72,12 +73,7 @@ class CoterieConfig(PeftConfig):
         self.peft_type = PeftType[PEFT_TYPE_NAME]
         check_format(self.format_version, "this adapter")
         self.tasks = list(self.tasks)
-        if not self.parse_mixtures() and self.target_modules not in (None, DUMMY_TARGET_MODULES):
-            raise ValueError(
-                f"target_modules={abbreviate(self.target_modules)} and no mixtures: a mixture says "
-                "where its experts are, as in coterie.graft(model, Mixture(at='text.mlp')), which "
-                "makes this configuration; or CoterieConfig.from_mixtures((Mixture(...),), tasks)"
-            )
+        check_targets(self.parse_mixtures(), self.target_modules)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as adapter_config.json holds them."""
@@ -125,12 +121,25 @@ class CoterieConfig(PeftConfig):
         for key, value in data.items():
             load(value, hints.get(key, Any), name=f"{file}: {key}")
         check_format(data.get("format_version", FORMAT_VERSION), f"{file}: the adapter")
+        check_targets(data.get("mixtures"), data.get("target_modules"), f"{file}: ")
         tasks, kinds = data.get("tasks", []), [None, *(each.value for each in TaskType)]
         if len(set(tasks)) < len(tasks) or "" in tasks:
             raise ValueError(f"{file}: tasks = {abbreviate(tasks)}: give each a name of its own")
         if data.get("task_type") not in kinds:
             given = f"{file}: task_type = {abbreviate(data['task_type'])}"
             raise ValueError(f"{given}: allowed are {', '.join(map(str, kinds))}")
+
+
+def check_targets(
+    mixtures: Sequence[Any] | None, target_modules: Sequence[str] | None, where: str = ""
+) -> None:
+    """Raise ValueError for target modules without a mixture, which would get no experts."""
+    if not mixtures and target_modules not in (None, DUMMY_TARGET_MODULES):
+        raise ValueError(
+            f"{where}target_modules={abbreviate(target_modules)} and no mixtures: a mixture says "
+            "where its experts are, as in coterie.graft(model, Mixture(at='text.mlp')), which "
+            "makes this configuration; or CoterieConfig.from_mixtures((Mixture(...),), tasks)"
+        )
 
 
 def check_format(version: int, subject: str) -> None:

@@ -97,13 +97,13 @@ GOOD = "name: a, rows: r.jsonl"
         ("tasks: [{GOOD, metric: 3}]", r"tasks\[0\]\.metric = 3: give a name"),
         (
             "tasks: [{name: a, rows: x.jsonl}]",
-            r"rows\.all = 'x\.jsonl': there is no file or folder /",
+            r"rows = 'x\.jsonl': there is no file or folder /",
         ),
         (
             "tasks: [{name: a, rows: {train: x.jsonl}}]",
             r"tasks\[0\]\.rows\.train = 'x\.jsonl': there",
         ),
-        ("tasks: [{name: a, rows: [r.jsonl, x.jsonl]}]", r"rows\.all = 'x\.jsonl': there is no"),
+        ("tasks: [{name: a, rows: [r.jsonl, x.jsonl]}]", r"rows = 'x\.jsonl': there is no"),
         ("tasks: [{name: a, rows: 'x\\r.jsonl'}]", r"x\\r\.jsonl; write / in place of"),
         (
             f"tasks: [{{name: a, rows: {'x' * 300}}}]",

@@ -18,7 +18,7 @@ from coterie.data.sources.repository import (
     open_row_files,
 )
 from coterie.data.splits import ALIASES, find_split
-from coterie.file_names import suggest_path
+from coterie.file_names import suggest_file
 
 SAVED = ("dataset_info.json", "dataset_dict.json")
 """Files in a folder that `datasets.Dataset.save_to_disk` wrote."""
@@ -51,7 +51,7 @@ def open_rows(path: Paths, *, split: str) -> RowSource:
         return open_all([open_file(each, split=split) for each in find_matches(file)])
     if not os.path.exists(file):  # Path's raises for a name that is too long
         problem = f"{str(path)[:300]}: there is no such file or folder"
-        raise ValueError(f"{problem}{suggest_path(str(path))}")
+        raise ValueError(f"{problem}{suggest_file(str(path))}")
     return open_folder(file, split=split) if file.is_dir() else open_file(file, split=split)
 
 

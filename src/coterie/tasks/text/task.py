@@ -26,7 +26,7 @@ from coterie.file_names import (
     check_file_name,
     find_colliding,
     find_unicode_form,
-    suggest_path,
+    suggest_file,
 )
 from coterie.metrics.base import TextMetric
 from coterie.metrics.text.exact_match import ExactMatch
@@ -198,13 +198,14 @@ class TextTask:
                 file = self.resolve(path)
                 # os.path.exists is false for what is too long, for which Path's raises.
                 if not (file.startswith("hf:") or os.path.exists(file) or is_pattern(Path(file))):
-                    where = f"rows.{split} = {abbreviate(path)}"
+                    key = "rows" if split == ALL_SPLITS else f"rows.{split}"
+                    where = f"{key} = {abbreviate(path)}"
                     problem = f"{where}: there is no file or folder {file[:300]}"
-                    raise ValueError(f"{problem}{suggest_path(file)}")
+                    raise ValueError(f"{problem}{suggest_file(file)}")
         if self.media_root is not None and not os.path.isdir(self.resolve(self.media_root)):
             where = f"media_root = {abbreviate(self.media_root)}"
             folder = self.resolve(self.media_root)
-            raise ValueError(f"{where}: there is no folder {folder[:300]}{suggest_path(folder)}")
+            raise ValueError(f"{where}: there is no folder {folder[:300]}{suggest_file(folder)}")
 
 
 def read_tasks_rows(
