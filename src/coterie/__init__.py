@@ -34,6 +34,7 @@ from coterie.losses.z import ZLoss
 from coterie.mixture import Mixture
 from coterie.recipe import Recipe
 from coterie.routing.decision import Routing, Tape
+from coterie.routing.gates.by_modality import ByModality
 from coterie.routing.gates.instance import InstanceGate
 from coterie.routing.gates.modality import ModalityGate
 from coterie.routing.gates.task import TaskGate
@@ -46,6 +47,7 @@ from coterie.stage import Stage
 from coterie.tuner.model import register
 
 if TYPE_CHECKING:
+    from coterie.compose import compose
     from coterie.diagnose import diagnose
     from coterie.evaluate import compare, evaluate, measure_forgetting
     from coterie.extract import extract
@@ -56,19 +58,19 @@ if TYPE_CHECKING:
     from coterie.train import Run, RunConfig, add_tasks, check, train, train_sequence
 
 __all__ = [
-    "IMTLG", "MGDA", "AlignedMTL", "AttentionHeads", "CAGrad", "Copies", "DualLora", "Fixed",
-    "HydraLora", "Importance", "InstanceGate", "LoadBalance", "Lora", "Mixture", "ModalityGate",
-    "MutualInformation", "Null", "PCGrad", "Recipe", "Rectified", "Routing", "Run", "RunConfig",
-    "Softmax", "Sparsity", "Stage", "Tape", "TaskGate", "TokenGate", "TopK", "TopP",
-    "TopPBalance", "UPGrad", "Uncertainty", "ZLoss", "add_tasks", "check", "compare", "diagnose",
-    "evaluate", "extract", "graft", "measure_forgetting", "observe", "read_tasks", "recipes",
-    "report", "serve", "study", "train", "train_sequence"
+    "IMTLG", "MGDA", "AlignedMTL", "AttentionHeads", "ByModality", "CAGrad", "Copies", "DualLora",
+    "Fixed", "HydraLora", "Importance", "InstanceGate", "LoadBalance", "Lora", "Mixture",
+    "ModalityGate", "MutualInformation", "Null", "PCGrad", "Recipe", "Rectified", "Routing", "Run",
+    "RunConfig", "Softmax", "Sparsity", "Stage", "Tape", "TaskGate", "TokenGate", "TopK", "TopP",
+    "TopPBalance", "UPGrad", "Uncertainty", "ZLoss", "add_tasks", "check", "compare", "compose",
+    "diagnose", "evaluate", "extract", "graft", "measure_forgetting", "observe", "read_tasks",
+    "recipes", "report", "serve", "study", "train", "train_sequence"
 ]  # fmt: skip
 
 _LAZY = {
     "Run": "coterie.train", "RunConfig": "coterie.train", "add_tasks": "coterie.train",
-    "check": "coterie.train", "compare": "coterie.evaluate", "diagnose": "coterie.diagnose",
-    "evaluate": "coterie.evaluate", "extract": "coterie.extract",
+    "check": "coterie.train", "compare": "coterie.evaluate", "compose": "coterie.compose",
+    "diagnose": "coterie.diagnose", "evaluate": "coterie.evaluate", "extract": "coterie.extract",
     "measure_forgetting": "coterie.evaluate", "read_tasks": "coterie.task_file",
     "report": "coterie.report", "serve": "coterie.serve", "study": "coterie.study",
     "train": "coterie.train", "train_sequence": "coterie.train",

@@ -18,6 +18,7 @@ from torch import Tensor
 
 import coterie
 from coterie import (
+    ByModality,
     Copies,
     DualLora,
     HydraLora,
@@ -46,6 +47,7 @@ from tests.tiny import TINY, Tiny
 NAMES = [module.name for module in pkgutil.iter_modules(recipes.__path__)]
 HOSTS = {
     "awaker": ("qwen2_vl",),
+    "damc": ("llava", "omni"),  # without media the second expert has no gradient
     "dense": (),  # trains no experts: tests/train/test_pictures.py
     "m3vit": ("vit", "dinov2"),
     "mod_squad": ("vit", "dinov2"),
@@ -146,7 +148,8 @@ def test_trains_and_comes_back(name: str, host: str, tmp_path: Path) -> None:
     for key, weight in trained.items():
         assert weight.grad is not None and weight.grad.isfinite().all(), key
     gates = [weight for key, weight in trained.items() if "coterie_gate" in key]
-    assert bool(gates) == any(mixture.gate is not None for mixture in recipe.mixtures)
+    learned = [each.gate for each in recipe.mixtures if not isinstance(each.gate, ByModality)]
+    assert bool(gates) == any(gate is not None for gate in learned)
     assert all(gate.grad is not None and gate.grad.any() for gate in gates)
 
     model.eval().save_pretrained(tmp_path)
@@ -210,6 +213,17 @@ def test_shared_lora_and_single_task() -> None:
     with pytest.raises(ValueError, match=r"trained once for each task.*tasks\.yaml:ocr"):
         single.check_tasks(("ocr", "naming"))
     shared.check_tasks(("ocr", "naming"))
+
+
+def test_damc_has_a_lora_for_text_and_one_for_the_rest() -> None:
+    attention, mlp = recipes.damc(rank=4, alpha=8.0).mixtures
+    assert attention == Mixture(
+        at="text.attn", experts=Lora(ranks=(4, 4), alpha=8.0, dropout=0.05), gate=ByModality(),
+        router=Rectified(),
+    )  # fmt: skip
+    assert mlp == replace(attention, at="text.mlp")
+    (stage,) = recipes.damc(trains=("adapter", "connector")).stages
+    assert stage.trains == ("adapter", "connector") and stage.learning_rate == 2e-4
 
 
 def test_soft_lora() -> None:

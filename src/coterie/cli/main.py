@@ -16,8 +16,8 @@ from coterie.plugins import COMMANDS, OPTIONAL_NAMES, find_plugin, list_plugins
 
 # In the order in which a new user needs them.
 VERBS = (
-    "check", "study", "train", "evaluate", "compare", "diagnose", "report", "extract", "verify",
-    "generate", "serve", "list", "doctor",
+    "check", "study", "train", "evaluate", "compare", "diagnose", "report", "compose", "extract",
+    "verify", "generate", "serve", "list", "doctor",
 )  # fmt: skip
 
 MAX_SHOWN_CHARACTERS = 300

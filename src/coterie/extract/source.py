@@ -14,6 +14,7 @@ from torch import Tensor
 from coterie.evaluate.scores import Scores
 from coterie.extract.expert_selection import LayerUse, PruningOptions
 from coterie.extract.fixed_task import use_single_adapter
+from coterie.extract.task_modalities import select_modalities
 from coterie.routing.usage import select_task
 from coterie.tasks.dense.expert_usage import measure_usage_by_task
 from coterie.tasks.task_set import Device
@@ -61,6 +62,8 @@ class ExtractRequest:
         if not isinstance(source, Run):
             return cls(model=source, **arguments)
         loaded: Any = source.load(device=device)
+        if task := arguments.get("task"):
+            select_modalities(loaded.model, arguments.get("adapter", "default"), source, task)
         return cls(model=loaded.model, processor=loaded.processor, run=source, **arguments)
 
     def get_dtype(self) -> torch.dtype:

@@ -1,6 +1,7 @@
 """Published systems and their baselines as recipes: one function per file."""
 
 from coterie.recipes.awaker import awaker
+from coterie.recipes.damc import damc
 from coterie.recipes.dense import dense
 from coterie.recipes.dual_lora import dual_lora
 from coterie.recipes.hydra_lora import hydra_lora
@@ -17,7 +18,7 @@ from coterie.recipes.uni_moe_2 import uni_moe_2
 from coterie.recipes.uni_moe_2_5 import uni_moe_2_5
 
 __all__ = [
-    "awaker", "dense", "dual_lora", "hydra_lora", "m3vit", "mod_squad", "moelora", "plain_moe",
-    "rode", "shared_lora", "single_task", "soft_lora", "uni_moe", "uni_moe_2",
+    "awaker", "damc", "dense", "dual_lora", "hydra_lora", "m3vit", "mod_squad", "moelora",
+    "plain_moe", "rode", "shared_lora", "single_task", "soft_lora", "uni_moe", "uni_moe_2",
     "uni_moe_2_5",
 ]  # fmt: skip

@@ -22,6 +22,9 @@ TOKENIZER = (
 SAVED_DTYPES = {"F32": "float32", "F16": "float16", "BF16": "bfloat16"}
 BASE_WEIGHTS = "the weights of the base model"
 """The digest of the base model's weights."""
+BASE_TOKENIZER = "its tokenizer"
+"""The digest of the base model's tokenizer or processor."""
+BASE_DIGESTS = (BASE_WEIGHTS, BASE_TOKENIZER)
 CONFIG = "configuration"
 """The digest of the configuration file, which need not be that of a resumed run."""
 
@@ -43,7 +46,7 @@ def compute_base_digests(config: RunConfig) -> dict[str, str]:
     folder = find_base_folder(config.base, config.tasks.model_plugins)
     if folder is None:
         return {}
-    kinds = {BASE_WEIGHTS: WEIGHTS, "its tokenizer": TOKENIZER}
+    kinds = {BASE_WEIGHTS: WEIGHTS, BASE_TOKENIZER: TOKENIZER}
     found = {}
     for name, patterns in kinds.items():
         files = {each for pattern in patterns for each in folder.glob(pattern) if each.is_file()}

@@ -44,7 +44,7 @@ def write_model_card(folder: Path, config: RunConfig, stages: Sequence[Stage]) -
     recipe, names = config.recipe, config.task_names
     departs = "".join(f"- {escape_markdown(each)}\n" for each in recipe.departures)
     text = TEXT.format(
-        front=_list_metadata(config),
+        front=list_metadata(config),
         recipe=escape_markdown(recipe.name),
         base=escape_markdown(config.base),
         paper=f" ({escape_markdown(recipe.paper)})" if recipe.paper else "",
@@ -69,7 +69,7 @@ def escape_markdown(text: str) -> str:
     return SPECIAL.sub(r"\\\g<0>", escaped)
 
 
-def _list_metadata(config: RunConfig) -> str:
+def list_metadata(config: RunConfig) -> str:
     """Return the front matter that the hub reads; a base model by its id there, if it has one."""
     lines = ["library_name: peft", "tags: [coterie, mixture-of-experts, multi-task-learning]"]
     if config.base.count("/") == 1 and not Path(config.base).exists():

@@ -93,6 +93,24 @@ class Run:
         """Names, in the order of task ids."""
         return self.config.task_names
 
+    def check_finished(self) -> None:
+        """Raise ValueError unless the run is finished."""
+        if not self.is_finished:
+            raise ValueError(
+                f"{self.folder} is not finished: go on with coterie.train(..., resume=True), or "
+                f"`coterie train {shlex.quote(str(self.folder))} --resume`"
+            )
+
+    def check_undamaged(self) -> None:
+        """Raise ValueError if the adapter's files are not as they were written."""
+        adapter = self.directory.adapter_folder
+        if (adapter / CHECKSUMS_FILE).is_file() and (damage := find_damage(adapter)):
+            raise ValueError(
+                f"{adapter} was changed or damaged since training: {damage}. Restore it; have "
+                f"`coterie train {shlex.quote(str(self.folder))} --resume` write it again; or, if "
+                f"the change was meant, remove {CHECKSUMS_FILE} from it"
+            )
+
     def load(self, *, device: str | torch.device | None = None) -> LoadedModel:
         """Load the base model with the trained mixture in it, in eval mode, and its processor.
 
@@ -103,11 +121,7 @@ class Run:
 
         Raises ValueError if the run is not finished, or the device is not on this machine.
         """
-        if not self.is_finished:
-            raise ValueError(
-                f"{self.folder} is not finished: go on with coterie.train(..., resume=True), or "
-                f"`coterie train {shlex.quote(str(self.folder))} --resume`"
-            )
+        self.check_finished()
         chosen, adapter = choose_device(device), self.directory.adapter_folder
         adapter_weights.check_tensors(adapter)
         with suppress_third_party_warnings():
@@ -116,12 +130,7 @@ class Run:
             with adapter_weights.explain_misfit(adapter):
                 model: Any = PeftModel.from_pretrained(base.model, str(adapter), config=config)
         adapter_weights.check_names(model, adapter)
-        if (adapter / CHECKSUMS_FILE).is_file() and (damage := find_damage(adapter)):
-            raise ValueError(
-                f"{adapter} was changed or damaged since training: {damage}. Restore it; have "
-                f"`coterie train {shlex.quote(str(self.folder))} --resume` write it again; or, if "
-                f"the change was meant, remove {CHECKSUMS_FILE} from it"
-            )
+        self.check_undamaged()
         if not is_quantized(base.model):  # else it lies there already, and may not be moved
             model = model.to(chosen)
         return LoadedModel(model.eval(), base.processor, str(self.folder))

@@ -63,6 +63,8 @@ class RunDirectory:
     """Digests of the rows and of the base model that training started with."""
     expert_usage_file = _RunPath("routing.json")
     """Which experts each task uses, by layer; `coterie evaluate` writes it."""
+    composition_file = _RunPath("composition.json")
+    """The runs that a run was composed of, their weights, and where each tensor is from."""
     conflict_file = _RunPath("conflict.json")
     """The conflict between tasks after training, as `coterie diagnose` measures it."""
 

@@ -3,6 +3,7 @@
 import torch
 
 from coterie.mixture import Mixture
+from coterie.routing.gates.by_modality import ByModality
 
 NOT_CONSTANT = ", so that no constant weights answer as it does"
 
@@ -14,6 +15,12 @@ def require_constant(mixture: Mixture, which: str) -> None:
     if not main.is_low_rank:
         wrong = f"{type(main).__name__} experts, which are no change of a linear layer's weight"
         exact = "Lora experts"
+    elif isinstance(gate, ByModality) and not gate.depends_on_task_only:
+        wrong = f"a ByModality, whose weights are others for each modality{NOT_CONSTANT}"
+        exact = (
+            "a task of text alone, or one weight for all modalities, as "
+            "coterie.compose(..., media='text') gives"
+        )
     elif gate is not None and not gate.depends_on_task_only:
         wrong = f"a {type(gate).__name__}, which reads the input{NOT_CONSTANT}"
         exact = (

@@ -168,7 +168,7 @@ class CoterieLayer(nn.Module, BaseTunerLayer):
         site, experts = self.coterie_site[adapter], self.coterie_experts[adapter]
         mixture, tasks = site.mixture, site.num_tasks
         require_constant(mixture, f"adapter {adapter!r} cannot be merged: its mixture")
-        if mixture.gate is not None and tasks > 1:
+        if mixture.gate is not None and mixture.gate.needs_task_ids and tasks > 1:
             raise ValueError(
                 f"adapter {adapter!r} has weights of its own for each of its {tasks} tasks, so it "
                 "cannot be merged in place: merge one of them with "
