@@ -11,6 +11,8 @@ import argparse
 import json
 import subprocess
 import sys
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +21,7 @@ import torch
 import coterie
 from benchmarks.provenance import provenance
 from coterie.evaluate.scores import Scores
-from coterie.io import write_json
+from coterie.io import write, write_json
 from coterie.recipe import Recipe
 from coterie.recipes import damc, shared_lora
 from coterie.task_file import read_tasks
@@ -33,9 +35,11 @@ PARENTS = {"pictures": ("asked", "naming"), "speech": ("heard", "spoken")}
 UNSEEN = "spoken_question"
 SPLITS = ("train", "validation", "test")
 RANK = 32
-STEPS = 96
-LIMIT = 75
-VALIDATION_LIMIT = 30
+TRAINING_ROWS = {"asked": 240, "naming": 160, "heard": 240, "spoken": 160}
+"""Few, so that what is frozen runs once for each."""
+STEPS = 64
+LIMIT = 50
+VALIDATION_LIMIT = 16
 SINGLE = {"pictures": (1.0, 0.0), "speech": (0.0, 1.0)}
 COMPOSED: dict[str, dict[str, Any]] = {
     "even": {},
@@ -54,33 +58,47 @@ print(time.monotonic() - start, time.process_time() - processor, before, after)
 """
 
 
-def write_halves(folder: Path) -> dict[str, TextTask]:
-    """Write the rows of `spoken_question` as written questions and as speech; return all tasks."""
+def write_rows(folder: Path) -> dict[str, TextTask]:
+    """Write the parents' rows, few for training; return their tasks, and the unseen one.
+
+    The rows of `spoken_question` become two tasks: its pictures with written questions, and what is
+    asked in its recordings.
+    """
     known = {task.name: task for task in read_tasks(PANTRY).tasks}
-    source, made = find_pantry().parent, dict[str, TextTask]()
-    for split in SPLITS:
-        lines = (source / UNSEEN / f"{split}.jsonl").read_text("utf-8").splitlines()
-        rows = [json.loads(line) for line in lines]
-        media = {name: [str((source / UNSEEN / row[name]).resolve()) for row in rows]
-                 for name in ("image", "audio")}  # fmt: skip
-        halves = {
-            "asked": [
-                {"image": image, "question": row["said"], "answer": row["answer"]}
-                for image, row in zip(media["image"], rows, strict=True)
-            ],
-            "heard": [
-                {"audio": audio, "question": "What is said?", "answer": row["said"]}
-                for audio, row in zip(media["audio"], rows, strict=True)
-            ],
-        }
-        for name, half in halves.items():
-            file = folder / name / f"{split}.jsonl"
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_text("".join(f"{json.dumps(row)}\n" for row in half), "utf-8")
-    for name in ("asked", "heard"):
+    made = {}
+    for name, count in TRAINING_ROWS.items():
+        source = UNSEEN if name in HALVES else name
         rows = {split: str(folder / name / f"{split}.jsonl") for split in SPLITS}
-        made[name] = TextTask(name=name, rows=rows, max_new_tokens=12)
-    return made | {name: known[name] for name in ("naming", "spoken", UNSEEN)}
+        for split, file in rows.items():
+            lines = read_lines(find_pantry().parent / source / f"{split}.jsonl")
+            half = [HALVES.get(name, dict)(row) for row in lines]
+            kept = half[:count] if split == "train" else half
+            text = "".join(f"{json.dumps(row)}\n" for row in kept)
+            Path(file).parent.mkdir(parents=True, exist_ok=True)
+            if not Path(file).is_file() or Path(file).read_text("utf-8") != text:
+                write(Path(file), text)
+        made[name] = replace(known[source], name=name, rows=rows, max_new_tokens=12)
+    return made | {UNSEEN: known[UNSEEN]}
+
+
+def read_lines(file: Path) -> list[dict[str, Any]]:
+    """Read rows, with absolute paths of their media."""
+    rows = [json.loads(line) for line in file.read_text("utf-8").splitlines()]
+    for row in rows:
+        for name in ("image", "audio"):
+            if name in row:
+                row[name] = str((file.parent / row[name]).resolve())
+    return rows
+
+
+HALVES: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
+    "asked": lambda row: {
+        "image": row["image"], "question": row["said"], "answer": row["answer"]
+    },
+    "heard": lambda row: {
+        "audio": row["audio"], "question": "What is said?", "answer": row["said"]
+    },
+}  # fmt: skip
 
 
 def make_recipes() -> dict[str, Recipe]:
@@ -114,11 +132,11 @@ def score(run: Run, *, blind: bool = False) -> dict[str, Any]:
     }
 
 
-def run_seed(out: Path, seed: int) -> dict[str, Any]:
-    tasks = write_halves(out / "rows")
+def run_seed(out: Path, seed: int, recipes: Sequence[str]) -> dict[str, Any]:
+    tasks = write_rows(out / "rows")
     everything = TextTasks(tasks=tuple(tasks.values()))
     found: dict[str, Any] = {}
-    for recipe in make_recipes():
+    for recipe in recipes:
         parents = [train(out, tasks, recipe, parent, seed) for parent in PARENTS]
         folder = out / f"{recipe}-composed-{seed}"
         # One run with weight 1 for all tokens is that run, with the tasks of all.
@@ -168,12 +186,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=Path("runs/compose"))
     parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--recipes", nargs="+", default=["one LoRA"], choices=list(make_recipes()))
     given = parser.parse_args()
     torch.set_num_threads(1)
-    found = {str(seed): run_seed(given.out.absolute(), seed) for seed in range(given.seeds)}
+    found = {
+        str(seed): run_seed(given.out.absolute(), seed, given.recipes)
+        for seed in range(given.seeds)
+    }
     facts = provenance(torch.device("cpu")) | {
         "parents": {name: list(tasks) for name, tasks in PARENTS.items()}, "steps": STEPS,
-        "batch_size": BATCH_SIZE, "rank": RANK, "limit": LIMIT,
+        "batch_size": BATCH_SIZE, "rank": RANK, "limit": LIMIT, "training_rows": TRAINING_ROWS,
         "validation_limit": VALIDATION_LIMIT, "seeds": found,
     }  # fmt: skip
     write_json(RESULT, facts)

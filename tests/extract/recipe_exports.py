@@ -26,6 +26,7 @@ TEXT_FORMATS = ("adapter", "adapters", "merged", "native", "router")
 FORMATS = {name: ("onnx",) if name in DENSE else TEXT_FORMATS for name in NAMES}
 REFUSED = (
     "which reads the input",
+    "whose weights are others for each modality",
     "which neither Mixtral nor Qwen2-MoE computes",
     "and there are none",
     "is for an InstanceGate",

@@ -40,6 +40,7 @@ STEPS, ROWS, SEED = 5, 6, 0
 PRECISIONS = ("float32", "bfloat16")
 HOSTS: Mapping[str, tuple[str, ...]] = {
     "awaker": ("llava",),
+    "damc": ("llava",),
     "dense": ("vit",),
     "m3vit": ("vit",),
     "mod_squad": ("vit",),
