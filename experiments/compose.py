@@ -74,7 +74,6 @@ def write_rows(folder: Path) -> dict[str, TextTask]:
             half = [HALVES.get(name, dict)(row) for row in lines]
             kept = half[:count] if split == "train" else half
             text = "".join(f"{json.dumps(row)}\n" for row in kept)
-            Path(file).parent.mkdir(parents=True, exist_ok=True)
             if not Path(file).is_file() or Path(file).read_text("utf-8") != text:
                 write(Path(file), text)
         made[name] = replace(known[source], name=name, rows=rows, max_new_tokens=12)
