@@ -8,6 +8,7 @@ import pytest
 import coterie.metrics
 from coterie import metrics, serialization
 from coterie.metrics.base import Metric, TextMetric
+from coterie.metrics.recall_at_k import RankPrediction
 from tests.metrics.cases import text_statistics
 
 KINDS = serialization.find_kinds(coterie.metrics, TextMetric)
@@ -91,5 +92,5 @@ def test_names_are_unique_and_each_kind_says_what_it_needs() -> None:
     names = [kind.get_name() for kind in ALL_KINDS]
     assert len(set(names)) == len(names)
     assert {kind.prediction_type for kind in ALL_KINDS} <= {
-        metrics.TextPrediction, metrics.ChoicePrediction, metrics.MapPrediction
+        metrics.TextPrediction, metrics.ChoicePrediction, metrics.MapPrediction, RankPrediction
     }  # fmt: skip

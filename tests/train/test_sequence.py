@@ -7,6 +7,7 @@ import pytest
 import torch
 
 import coterie
+from coterie.data.task_sampling import TaskSampling
 from coterie.evaluate.sequence import list_trained_tasks
 from tests.train import small
 
@@ -75,3 +76,17 @@ def test_a_recipe_of_several_stages_has_no_one_end(tmp_path: Path) -> None:
     other = coterie.Recipe(name="other", mixtures=other.mixtures, stages=(stage,))
     with pytest.raises(ValueError, match="has other mixtures than this run"):
         small.trained(tmp_path / "two", other, steps=1)
+
+
+def test_alternating_steps_have_the_gradients_of_single_tasks(tmp_path: Path) -> None:
+    """Each step has one task's gradient: the first is that of a run on this task alone."""
+    mix = TaskSampling(temperature="equal", one_task_per_batch=True)
+    recipe = small.plain(learning_rate=1e-2, schedule="constant")
+    both = small.trained(tmp_path / "both", recipe, steps=1, mix=mix)
+    assert [set(line["task_loss"]) for line in both.read_log()] == [{"caption"}]
+    one = small.plain(learning_rate=1e-2, schedule="constant", tasks=("caption",))
+    alone = small.trained(tmp_path / "alone", one, steps=1)
+    assert small.content(both) == small.content(alone)
+    longer = small.trained(tmp_path / "longer", recipe, steps=4, mix=mix, log_every=1)
+    logged = [set(line["task_loss"]) for line in longer.read_log()]
+    assert logged == [{"caption"}, {"ocr"}, {"caption"}, {"ocr"}]
