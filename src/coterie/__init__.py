@@ -19,6 +19,7 @@ from coterie.balancing.pcgrad import PCGrad
 from coterie.balancing.uncertainty import Uncertainty
 from coterie.balancing.upgrad import UPGrad
 from coterie.experts.attention import AttentionHeads
+from coterie.experts.bridge import Bridge
 from coterie.experts.copies import Copies
 from coterie.experts.dual_lora import DualLora
 from coterie.experts.hydra_lora import HydraLora
@@ -58,13 +59,13 @@ if TYPE_CHECKING:
     from coterie.train import Run, RunConfig, add_tasks, check, train, train_sequence
 
 __all__ = [
-    "IMTLG", "MGDA", "AlignedMTL", "AttentionHeads", "ByModality", "CAGrad", "Copies", "DualLora",
-    "Fixed", "HydraLora", "Importance", "InstanceGate", "LoadBalance", "Lora", "Mixture",
-    "ModalityGate", "MutualInformation", "Null", "PCGrad", "Recipe", "Rectified", "Routing", "Run",
-    "RunConfig", "Softmax", "Sparsity", "Stage", "Tape", "TaskGate", "TokenGate", "TopK", "TopP",
-    "TopPBalance", "UPGrad", "Uncertainty", "ZLoss", "add_tasks", "check", "compare", "compose",
-    "diagnose", "evaluate", "extract", "graft", "measure_forgetting", "observe", "read_tasks",
-    "recipes", "report", "serve", "study", "train", "train_sequence"
+    "IMTLG", "MGDA", "AlignedMTL", "AttentionHeads", "Bridge", "ByModality", "CAGrad", "Copies",
+    "DualLora", "Fixed", "HydraLora", "Importance", "InstanceGate", "LoadBalance", "Lora",
+    "Mixture", "ModalityGate", "MutualInformation", "Null", "PCGrad", "Recipe", "Rectified",
+    "Routing", "Run", "RunConfig", "Softmax", "Sparsity", "Stage", "Tape", "TaskGate", "TokenGate",
+    "TopK", "TopP", "TopPBalance", "UPGrad", "Uncertainty", "ZLoss", "add_tasks", "check",
+    "compare", "compose", "diagnose", "evaluate", "extract", "graft", "measure_forgetting",
+    "observe", "read_tasks", "recipes", "report", "serve", "study", "train", "train_sequence"
 ]  # fmt: skip
 
 _LAZY = {

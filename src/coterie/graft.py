@@ -83,11 +83,16 @@ def _check(mixtures: tuple[Mixture, ...], tasks: tuple[str, ...]) -> None:
     wrong = [name for name in tasks if not isinstance(name, str) or not name]
     if wrong or len(set(tasks)) != len(tasks):
         raise ValueError(f"tasks={tasks!r}: give each task a name of its own")
-    for position, gate in enumerate(mixture.gate for mixture in mixtures):
-        if gate is not None and gate.needs_task_ids and not tasks:
+    for position, mixture in enumerate(mixtures):
+        if unknown := [name for name in mixture.tasks if name not in tasks]:
             raise ValueError(
-                f"mixture {position} has a {type(gate).__name__}, one gate a task, and no task "
-                "was named: pass tasks=('caption', 'ocr', ...)"
+                f"mixture {position} serves task {unknown[0]!r}, and the model's tasks are "
+                f"{tasks!r}: pass tasks=(...) with all that its mixtures serve"
+            )
+        if mixture.needs_task_ids and not tasks:
+            raise ValueError(
+                f"mixture {position} has a {type(mixture.gate).__name__}, one gate a task, and no "
+                "task was named: pass tasks=('caption', 'ocr', ...)"
             )
 
 

@@ -40,6 +40,9 @@ class Mixture:
             the routed weights, which are the router's up to it (Uni-MoE 2's code, DCMoE).
         weight_exponent: exponent of the routed weights as factors of the experts' outputs:
             1 as in Awaker's paper, 2 as in its code. The complement is that of the plain weights.
+        tasks: the tasks that it serves, whose rows alone get its output; empty for all. Mixtures
+            of different tasks may be at one module, each as if the others were not there, so that
+            tasks can be added to a model without a change of others' outputs.
     """
 
     at: str | tuple[str, ...] = "text.mlp"
@@ -49,6 +52,7 @@ class Mixture:
     shared: Experts | None = None
     blend: Literal["add", "complement", "softmax"] = "add"
     weight_exponent: Literal[1, 2] = 1
+    tasks: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         check_choices(self)
@@ -64,6 +68,12 @@ class Mixture:
         if self.gate is not None:
             self.router.get_max_active(self.num_experts)
         self._check_blend()
+        object.__setattr__(self, "tasks", tuple(self.tasks))
+        if self.tasks and self.main.attaches_to != "linears":
+            raise ValueError(
+                f"Mixture(tasks={self.tasks}): {type(self.main).__name__} experts replace a block "
+                "for all tasks; give experts at linear layers, such as Lora, or leave tasks out"
+            )
 
     def _check_blend(self) -> None:
         count = 0 if self.shared is None else self.shared.count
@@ -104,6 +114,11 @@ class Mixture:
     def num_experts(self) -> int:
         """Number of experts to choose from, including those without weights."""
         return sum(kind.count for kind in self.kinds)
+
+    @property
+    def needs_task_ids(self) -> bool:
+        """Whether each sample's task must be known."""
+        return bool(self.tasks) or (self.gate is not None and self.gate.needs_task_ids)
 
     @property
     def num_logits(self) -> int:

@@ -14,11 +14,14 @@ from coterie.mixture import Mixture
 from coterie.routing.context import CachedDecision, RoutingContext
 from coterie.routing.decision import DeferredRouting, Routing, RoutingDecision
 from coterie.routing.gates.base import GateLayer, GateOutput, LayerSite
+from coterie.routing.task_selection import select_tasks
 
 
 @dataclass(frozen=True, kw_only=True)
 class MixtureLayer:
     """One adapter's mixture at one module; `num_tasks`, those of the adapter, is for `Routing`.
+
+    `tasks` are the ids of those that it serves; None for all.
 
     It has no parameters of its own: those of the gate and of the experts are submodules of the
     layer that wraps the module, under the names that PEFT needs. The gate is None if there is no
@@ -28,6 +31,12 @@ class MixtureLayer:
     mixture: Mixture
     layer_site: LayerSite
     num_tasks: int = 0
+    tasks: tuple[int, ...] | None = None
+
+    @property
+    def num_served_tasks(self) -> int:
+        """Number of the tasks that a gate may have a matrix for."""
+        return self.num_tasks if self.tasks is None else len(self.tasks)
 
     def run(
         self,
@@ -90,6 +99,8 @@ class MixtureLayer:
         mixture, site, tied_results = self.mixture, self.layer_site, None
         if mixture.gate is None:
             return self._route_nothing(x.device)
+        if self.tasks is not None:
+            context = select_tasks(context, self.tasks)
         if mixture.gate.decides_per_sample:
             cached = context.get_cached_decision(site.tie_group, site.name)
             if cached is None:
@@ -180,6 +191,8 @@ class MixtureLayer:
             if tower == "text" and context.valid is not None:
                 valid = context.valid.flatten() if context.valid.numel() == units.numel() else None
             answer = self._find_answer(units, context)
+        if (served := self._find_served(task)) is not None:
+            valid = served if valid is None else valid & served
         experts = decision.weights.shape[-1]
         return Routing(
             weights=decision.weights.reshape(-1, experts),
@@ -192,6 +205,12 @@ class MixtureLayer:
             valid=valid,
             answer=answer,
         )
+
+    def _find_served(self, task: Tensor | None) -> Tensor | None:
+        """Return whether each unit is of a served task; None if all are, or it is not known."""
+        if self.tasks is None or task is None:
+            return None
+        return torch.stack([task == each for each in self.tasks]).any(0)
 
     def _find_answer(self, units: torch.Size, context: RoutingContext) -> Tensor | None:
         prompt = context.prompt_mask
@@ -210,6 +229,7 @@ class MixtureLayer:
             logits=decision.logits.reshape(-1, experts)[first],
             num_tasks=self.num_tasks,
             task=context.task_ids,
+            valid=self._find_served(context.task_ids),
             modalities=context.modalities,
         )
 

@@ -27,6 +27,8 @@ FLAGS = {
     "train": "--base --tasks --out --set --steps --batch-size --precision --quantize --attention "
     "--max-pixels --workers --compile --sharding --seed --skip-bad-rows --resume --accept-changes "
     "--device",
+    "add-tasks": "--tasks --out --recipe --set --base --connectors --steps --batch-size --seed "
+    "--resume --device",
     "evaluate": "--split --limit --batch-size --blind --untrained --skip-bad-rows --base "
     "--tasks --to --device",
     "compare": "--baseline --sequence --to",
@@ -223,7 +225,8 @@ def test_what_an_extra_brings_is_named_where_it_is_missing(
 
 def test_every_verb_has_a_file() -> None:
     folder = Path(main.__file__).parent
-    assert all((folder / f"{name}.py").is_file() for name in VERBS)
+    files = [folder / f"{name.replace('-', '_')}.py" for name in VERBS]
+    assert all(file.is_file() for file in files)
 
 
 @pytest.mark.parametrize(

@@ -37,8 +37,10 @@ def layer_and_host(kind, **fields):
 
 
 def run(layer, host, x, logits, count):
-    mixture = Mixture(experts=Lora(ranks=(1,) * count), router=TopK(k=2, normalize="selected"))
-    gating = DeferredRouting(make_decision=mixture.decide, logits=logits, max_active=2)
+    mixture = Mixture(
+        experts=Lora(ranks=(1,) * count), router=TopK(k=min(2, count), normalize="selected")
+    )
+    gating = DeferredRouting(make_decision=mixture.decide, logits=logits, max_active=min(2, count))
     out, decision = layer(host, x, gating)
     return (out[0] if isinstance(out, tuple) else out), decision
 

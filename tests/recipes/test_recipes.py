@@ -150,7 +150,8 @@ def test_trains_and_comes_back(name: str, host: str, tmp_path: Path) -> None:
     gates = [weight for key, weight in trained.items() if "coterie_gate" in key]
     learned = [each.gate for each in recipe.mixtures if not isinstance(each.gate, ByModality)]
     assert bool(gates) == any(gate is not None for gate in learned)
-    assert all(gate.grad is not None and gate.grad.any() for gate in gates)
+    has_choice = any(mixture.num_experts > 1 for mixture in recipe.mixtures)
+    assert all(gate.grad is not None and (gate.grad.any() or not has_choice) for gate in gates)
 
     model.eval().save_pretrained(tmp_path)
     again = peft.PeftModel.from_pretrained(TINY[host]().model, tmp_path).eval()

@@ -181,9 +181,12 @@ def test_clipping_is_that_of_torch() -> None:
 
 def test_what_cannot_be_sharded_is_refused(tmp_path: Path, unchecked: None) -> None:
     balanced = replace(text(), balancing=UPGrad())
+    (mixture,) = small.plain().mixtures
+    grown = replace(small.plain(), mixtures=(replace(mixture, tasks=small.NAMES),))
     untried = ({"quantize": "4bit"}, {"compile": True}, {"packing": True})
     for recipe, settings, said in (
         (balanced, {}, "sharding='fsdp' with UPGrad"),
+        (grown, {}, "sharding='fsdp' with mixtures of some tasks"),
         (text(), {"sharding": "ddp"}, "'none' and 'fsdp'"),
         *(
             (small.plain(steps=1), each, f"'fsdp' with {next(iter(each))} is not supported")

@@ -16,8 +16,8 @@ from coterie.plugins import COMMANDS, OPTIONAL_NAMES, find_plugin, list_plugins
 
 # In the order in which a new user needs them.
 VERBS = (
-    "check", "study", "train", "evaluate", "compare", "diagnose", "report", "compose", "extract",
-    "verify", "generate", "serve", "list", "doctor",
+    "check", "study", "train", "add-tasks", "evaluate", "compare", "diagnose", "report", "compose",
+    "extract", "verify", "generate", "serve", "list", "doctor",
 )  # fmt: skip
 
 MAX_SHOWN_CHARACTERS = 300
@@ -122,7 +122,8 @@ class SubcommandGroup(click.Group):
         Raises UserError, with what to install, for a subcommand of an extra that is missing.
         """
         if cmd_name in VERBS:
-            return getattr(import_module(f"coterie.cli.{cmd_name}"), cmd_name)
+            name = cmd_name.replace("-", "_")
+            return getattr(import_module(f"coterie.cli.{name}"), name)
         try:
             plugin = find_plugin(COMMANDS, cmd_name)
         except ValueError as error:

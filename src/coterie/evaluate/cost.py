@@ -9,7 +9,7 @@ from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from coterie.evaluate.expert_usage import find_active_sites
+from coterie.evaluate.expert_usage import find_active_parts
 from coterie.experts.base import ExpertLayer
 from coterie.routing.usage import UsageStatistics
 from coterie.tasks.predictions import ForwardPass
@@ -40,8 +40,8 @@ def count_total_parameters(model: nn.Module) -> int:
     Modules of the base model that experts have replaced are stored but unused, and do not count.
     """
     idle: set[nn.Parameter] = set()
-    for module, adapters in find_active_sites(model):
-        mains = [module.coterie_site[adapter].mixture.main for adapter in adapters]
+    for module, parts in find_active_parts(model):
+        mains = [part.site.mixture.main for part in parts]
         if mains and not any(main.uses_base_weights for main in mains):
             idle.update(module.get_base_layer().parameters())
     layers = (each for each in model.modules() if isinstance(each, ExpertLayer))
@@ -58,13 +58,10 @@ def count_active_parameters(model: nn.Module, usage: UsageStatistics) -> int:
     usual. Only "chosen" of `usage` is read; layers without usage count as active.
     """
     idle = 0.0
-    active = [(module, name) for module, names in find_active_sites(model) for name in names]
-    for module, adapter in active:
-        site, experts = module.coterie_site[adapter], module.coterie_experts[adapter]
-        layer = site.layer_site.name
+    for part in (part for _, parts in find_active_parts(model) for part in parts):
+        layer, mixture = part.site.layer_site.name, part.site.mixture
         seen = list(usage[layer]["chosen"].values()) if layer in usage else []
-        assert isinstance(experts, ExpertLayer)
-        sizes = site.mixture.main.count_parameters(experts, site.mixture.shared) if seen else []
+        sizes = mixture.main.count_parameters(part.experts, mixture.shared) if seen else []
         shares = (sum(column) / len(seen) for column in zip(*seen, strict=True))
         # Experts without weights (Null) come last among the shares, and have no size.
         idle += sum((1 - share) * size for share, size in zip(shares, sizes, strict=False))

@@ -8,22 +8,24 @@ from torch import nn
 from coterie.mixture import Mixture
 from coterie.routing.usage import UsageStatistics
 from coterie.tuner.layer import CoterieLayer
+from coterie.tuner.parts import AdapterPart
 
 
 def find_active_mixtures(model: nn.Module) -> dict[str, Mixture]:
     """Return layer -> the mixture of the adapter that is active there."""
     return {
-        module.coterie_site[adapter].layer_site.name: module.coterie_site[adapter].mixture
-        for module, adapters in find_active_sites(model)
-        for adapter in adapters
+        part.site.layer_site.name: part.site.mixture
+        for _, parts in find_active_parts(model)
+        for part in parts
     }
 
 
-def find_active_sites(model: nn.Module) -> Iterator[tuple[CoterieLayer, list[str]]]:
-    """Yield each layer that has mixtures, with the adapters that are active there."""
+def find_active_parts(model: nn.Module) -> Iterator[tuple[CoterieLayer, list[AdapterPart]]]:
+    """Yield each layer that has mixtures, with those of the adapters that are active there."""
     for module in model.modules():
         if isinstance(module, CoterieLayer):
-            yield module, [each for each in module.coterie_site if each in module.active_adapters]
+            active = [each for each in module.coterie_site if each in module.active_adapters]
+            yield module, [part for each in active for part in module.get_parts(each)]
 
 
 def make_expert_names(mixture: Mixture) -> list[str]:

@@ -34,6 +34,13 @@ class ExpertLayer(nn.Module, ABC):
         If the experts are additive, the base layer's own output is part of it.
         """
 
+    def view_older(self, older: Sequence[tuple["Experts", "ExpertLayer"]]) -> None:
+        """Take note of the adapter's mixtures of other tasks that are at the module already.
+
+        Only kinds that are views on older experts, as `Bridge`, use them.
+        """
+        return None
+
 
 class LowRankFactors(NamedTuple):
     """The experts of one linear layer as low-rank changes of its weight.
@@ -166,6 +173,10 @@ class Experts(ABC):
     def get_low_rank_factors(self, layer: nn.Module) -> LowRankFactors:
         """Return the experts of a layer as low-rank changes of a weight; only if `is_low_rank`."""
         raise NotImplementedError(f"{type(self).__name__} experts are no low-rank changes")
+
+    def get_own_factors(self, layer: nn.Module) -> LowRankFactors:
+        """Return `get_low_rank_factors` of the experts that are no views on another layer's."""
+        return self.get_low_rank_factors(layer)
 
     def get_changes(self, layer: nn.Module, base_layer: nn.Module) -> dict[str, WeightChange]:
         """Return what the one expert of a layer changes, by linear layer of the base layer.

@@ -138,7 +138,7 @@ class LoraLayer(ExpertLayer):
 
     def __init__(self, kinds: Sequence[Lora], width: int, out: int):
         super().__init__()
-        self.kernel, self.dropout = kinds[0].kernel, kinds[0].dropout
+        self.kind = kinds[0]
         ranks = tuple(rank for kind in kinds for rank in kind.ranks)
         scales = tuple(scale for kind in kinds for scale in kind.scales)
         self.layout = RankLayout(ranks, scales)
@@ -148,47 +148,63 @@ class LoraLayer(ExpertLayer):
     def forward(
         self, base_layer: nn.Module, x: Tensor, deferred: DeferredRouting, *args: Any, **kwargs: Any
     ) -> tuple[Tensor, RoutingDecision]:
-        x = cast_for_autocast(x)
-        dropped = self.dropout > 0 and self.training
-        plain = not dropped and _is_plain(base_layer)
-        flat = x.reshape(-1, x.shape[-1])
-        if deferred.logits is not None and deferred.logits.ndim > 2:
-            deferred = replace(deferred, logits=deferred.logits.flatten(0, -2))
-        elif deferred.logits is None and dropped:
-            # Dropout applies to the input of the experts, not to that of the gate.
-            logits = deferred.resolve(flat)
-            deferred = replace(deferred, logits=logits, gate_weight=None, gate_bias=None)
-        call = LoraCall(
-            x=F.dropout(flat, self.dropout) if dropped else flat,
-            down=self.down,
-            up=self.up,
-            layout=self.layout,
-            weight=base_layer.weight if plain else None,  # pyright: ignore[reportArgumentType]
-            bias=base_layer.bias if plain else None,  # pyright: ignore[reportArgumentType]
-            base_output=None if plain else _run_linear(base_layer, x, *args, **kwargs),
-            tokens_per_unit=flat.shape[0] // x.shape[0] if deferred.per_sample else 1,
-            dispatcher=self.dispatcher,
-        )
-        out, decision = KERNELS[self._choose_kernel(call, deferred)](call, deferred)
-        return out.view(*x.shape[:-1], out.shape[-1]), decision
+        factors = self.kind.get_low_rank_factors(self)
+        return run_low_rank(self.kind, self, factors, base_layer, x, deferred, *args, **kwargs)
 
-    def _choose_kernel(self, call: LoraCall, deferred: DeferredRouting) -> str:
-        # Only ordinary operations can be traced, whatever `kernel` is.
-        if self.kernel == "auto" or torch.compiler.is_compiling():
-            return select_kernel(call, deferred)
-        if self.kernel == "merged" and not (deferred.is_uniform and call.weight is not None):
-            raise ValueError(
-                "Lora(kernel='merged') needs one decision for the whole batch, as of "
-                "TaskGate(per_token=False) with one task in it, and a plain frozen linear host: "
-                "use kernel='auto'"
-            )
-        gathers = deferred.per_sample and deferred.max_active is not None
-        if self.kernel == "per_sample" and not (gathers and len(set(call.layout.ranks)) == 1):
-            raise ValueError(
-                "Lora(kernel='per_sample') needs a decision a sample, as of InstanceGate, and "
-                f"experts of one rank, not {call.layout.ranks}: use kernel='auto'"
-            )
-        return self.kernel
+
+def run_low_rank(
+    kind: Lora,
+    layer: ExpertLayer,
+    factors: LowRankFactors,
+    base_layer: nn.Module,
+    x: Tensor,
+    deferred: DeferredRouting,
+    *args: Any,
+    **kwargs: Any,
+) -> tuple[Tensor, RoutingDecision]:
+    """Run a layer's low-rank experts as `ExpertLayer.forward`; `kind` has dropout and kernel."""
+    x = cast_for_autocast(x)
+    dropped = kind.dropout > 0 and layer.training
+    plain = not dropped and _is_plain(base_layer)
+    flat = x.reshape(-1, x.shape[-1])
+    if deferred.logits is not None and deferred.logits.ndim > 2:
+        deferred = replace(deferred, logits=deferred.logits.flatten(0, -2))
+    elif deferred.logits is None and dropped:
+        # Dropout applies to the input of the experts, not to that of the gate.
+        logits = deferred.resolve(flat)
+        deferred = replace(deferred, logits=logits, gate_weight=None, gate_bias=None)
+    call = LoraCall(
+        x=F.dropout(flat, kind.dropout) if dropped else flat,
+        down=factors.down,
+        up=factors.up,
+        layout=RankLayout(factors.ranks, factors.scales),
+        weight=base_layer.weight if plain else None,  # pyright: ignore[reportArgumentType]
+        bias=base_layer.bias if plain else None,  # pyright: ignore[reportArgumentType]
+        base_output=None if plain else _run_linear(base_layer, x, *args, **kwargs),
+        tokens_per_unit=flat.shape[0] // x.shape[0] if deferred.per_sample else 1,
+        dispatcher=layer.dispatcher,
+    )
+    out, decision = KERNELS[_choose_kernel(kind.kernel, call, deferred)](call, deferred)
+    return out.view(*x.shape[:-1], out.shape[-1]), decision
+
+
+def _choose_kernel(kernel: str, call: LoraCall, deferred: DeferredRouting) -> str:
+    # Only ordinary operations can be traced, whatever `kernel` is.
+    if kernel == "auto" or torch.compiler.is_compiling():
+        return select_kernel(call, deferred)
+    if kernel == "merged" and not (deferred.is_uniform and call.weight is not None):
+        raise ValueError(
+            "Lora(kernel='merged') needs one decision for the whole batch, as of "
+            "TaskGate(per_token=False) with one task in it, and a plain frozen linear host: "
+            "use kernel='auto'"
+        )
+    gathers = deferred.per_sample and deferred.max_active is not None
+    if kernel == "per_sample" and not (gathers and len(set(call.layout.ranks)) == 1):
+        raise ValueError(
+            "Lora(kernel='per_sample') needs a decision a sample, as of InstanceGate, and "
+            f"experts of one rank, not {call.layout.ranks}: use kernel='auto'"
+        )
+    return kernel
 
 
 def select_kernel(call: LoraCall, deferred: DeferredRouting) -> str:

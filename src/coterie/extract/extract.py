@@ -32,10 +32,10 @@ MERGED_DTYPES = {
     "float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16
 }  # fmt: skip
 FORMATS = {
-    "adapter": Format(lora.write, has_chat_template=True),
+    "adapter": Format(lora.write, has_chat_template=True, reads_all_mixtures=False),
     "adapters": Format(adapters.write, needs_task=False, has_chat_template=True),
     "gguf": Format(gguf.write, has_dtype=True),
-    "merged": Format(merged.write, has_processor=True, has_dtype=True),
+    "merged": Format(merged.write, has_processor=True, has_dtype=True, reads_all_mixtures=False),
     "native": Format(native.write, has_processor=True, has_dtype=True),
     "onnx": Format(onnx.write, has_processor=True),
     "pruned": Format(pruned.write, has_processor=True),
@@ -166,6 +166,7 @@ def make_partial_folder(to: Path) -> Iterator[Path]:
 def write_extract(name: str, request: ExtractRequest, folder: Path) -> None:
     """Write all files of the folder, and verify them."""
     format = FORMATS[name]
+    _check_mixtures(name, format, request)
     report: dict[str, Any] = {
         "task": request.task or None,
         "form": name,
@@ -186,6 +187,16 @@ def write_extract(name: str, request: ExtractRequest, folder: Path) -> None:
             report["chat_template"] = save_chat_template(request.processor, folder)
     (folder / REPORT_FILE).write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
     write_card(folder, report, request.run)
+
+
+def _check_mixtures(name: str, format: Format, request: ExtractRequest) -> None:
+    """Raise ValueError for mixtures of different tasks in a format that cannot hold them."""
+    mixtures = get_adapter_config(request.model, request.adapter).parse_mixtures()
+    if format.reads_all_mixtures and any(each.tasks for each in mixtures):
+        raise ValueError(
+            f"format={name!r}: the run has mixtures of some of its tasks, as coterie.add_tasks "
+            "makes them, and this format has none for them: use 'adapter' or 'merged'"
+        )
 
 
 def get_base(request: ExtractRequest) -> str | None:

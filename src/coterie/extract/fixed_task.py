@@ -11,6 +11,7 @@ from peft import PeftModel
 from torch import Tensor
 
 from coterie.experts.base import LowRankFactors
+from coterie.mixture import Mixture
 from coterie.tuner.config import CoterieConfig
 from coterie.tuner.constant_mixture import require_constant
 from coterie.tuner.layer import CoterieLayer
@@ -90,23 +91,33 @@ def make_fixed_task_loras(model: PeftModel, adapter: str, task: str) -> list[Fix
     tasks = config.tasks
     if tasks and task not in tasks:
         raise ValueError(f"task={task!r}: the adapter's tasks are {', '.join(tasks)}")
-    for position, mixture in enumerate(config.parse_mixtures()):
+    for position, mixture in find_task_mixtures(config, task).items():
         require_constant(mixture, f"mixture {position} (at={mixture.at!r})")
     number = tasks.index(task) if tasks else None
     layers = get_adapter_layers(model, adapter)
-    return [make_fixed_task_lora(name, layer, adapter, number) for name, layer in layers.items()]
+    return [
+        make_fixed_task_lora(name, layer, adapter, number)
+        for name, layer in layers.items()
+        if layer.find_part(adapter, number) is not None
+    ]
+
+
+def find_task_mixtures(config: CoterieConfig, task: str) -> dict[int, Mixture]:
+    """Return the mixtures that serve a task, by their positions in the configuration."""
+    mixtures = enumerate(config.parse_mixtures())
+    return {position: each for position, each in mixtures if task in (each.tasks or (task,))}
 
 
 def make_fixed_task_lora(
     name: str, layer: CoterieLayer, adapter: str, task: int | None
 ) -> FixedTaskLora:
     """Make the LoRA at one module; its combine weights are those of the gate."""
-    site = layer.coterie_site[adapter]
-    experts: Any = layer.coterie_experts[adapter]
+    part = layer.find_part(adapter, task)
+    assert part is not None
     return FixedTaskLora(
         name=name,
-        tower=site.layer_site.tower,
-        factors=site.mixture.main.get_low_rank_factors(experts),
+        tower=part.site.layer_site.tower,
+        factors=part.site.mixture.main.get_low_rank_factors(part.experts),
         combine_weights=layer.compute_combine_weights(adapter, task),
     )
 

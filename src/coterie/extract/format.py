@@ -18,6 +18,8 @@ class Format:
         has_processor: the folder is a model, with tokenizer or processor beside it.
         has_chat_template: the folder is for a base model, and has the chat template of training.
         has_dtype: the weights' dtype can be chosen.
+        reads_all_mixtures: it is not of the one mixture at each module that serves the task, so
+            mixtures of different tasks at one module, as `coterie.add_tasks` makes, are refused.
     """
 
     write: Callable[[ExtractRequest, Path], dict[str, Any]]
@@ -25,3 +27,4 @@ class Format:
     has_processor: bool = False
     has_chat_template: bool = False
     has_dtype: bool = False
+    reads_all_mixtures: bool = True

@@ -42,6 +42,9 @@ class RoutingContext:
     Attributes:
         single_task, highest_task: the task of all samples, and the highest; None where only a
             synchronisation would tell.
+        present_tasks: the tasks of the samples; None where only a synchronisation would tell.
+        task_positions: by some tasks, each sample's position among them, as
+            `coterie.routing.task_selection` computed it.
         prompt_mask: True for tokens before the answer; None if there is no text.
         valid, modality, modalities: as in `Routing`, by token.
         tower_modalities: tower -> the modality of all its rows; the text tower is not in it.
@@ -69,6 +72,8 @@ class RoutingContext:
     task_ids: Int[Tensor, " batch"] | None = None
     single_task: int | None = None
     highest_task: int | None = None
+    present_tasks: frozenset[int] | None = None
+    task_positions: dict[tuple[int, ...], Int[Tensor, " batch"]] = field(default_factory=dict)
     prompt_mask: Bool[Tensor, "batch seq"] | None = None
     valid: Bool[Tensor, "batch seq"] | None = None
     modality: Int[Tensor, "batch seq"] | None = None
@@ -158,6 +163,7 @@ class RoutingContext:
             tower: partial(lambda count_rows: count_rows()[samples], count_rows)
             for tower, count_rows in self.rows_per_sample.items()
         }
+        changed |= {"present_tasks": None, "task_positions": {}}  # some tasks may be left out
         return replace(self, batch_size=samples.numel(), adapter_names=None, **changed)
 
     def get_sample_of_rows(self, tower: str, units: Sequence[int]) -> Int[Tensor, " rows"]:

@@ -96,12 +96,13 @@ def group_parameters(named: Parameters, tower: Callable[[str], str]) -> Paramete
 def find_adapter_parameters(model: nn.Module, adapter: str, *, only: str = "") -> Parameters:
     """Have an adapter's parameters, or those named `only`, require gradients: "site.name" -> it."""
     found = {
-        f"{module.coterie_site[adapter].layer_site.name}.{name}": parameter
+        f"{part.site.layer_site.name}.{name}": parameter
         for module in model.modules()
-        if isinstance(module, CoterieLayer) and adapter in module.coterie_site
-        for parts in (module.coterie_experts, module.coterie_gate)
-        if adapter in parts
-        for name, parameter in parts[adapter].named_parameters()
+        if isinstance(module, CoterieLayer)
+        for part in module.get_parts(adapter)
+        for weights in (part.experts, part.gate)
+        if weights is not None
+        for name, parameter in weights.named_parameters()
         if only in ("", name)
     }
     for parameter in found.values():
@@ -112,10 +113,11 @@ def find_adapter_parameters(model: nn.Module, adapter: str, *, only: str = "") -
 def get_parameter_towers(names: Parameters, model: nn.Module) -> dict[str, str]:
     """Return the tower that each of an adapter's parameters is in: name -> tower."""
     towers = {
-        site.layer_site.name: site.layer_site.tower
+        part.site.layer_site.name: part.site.layer_site.tower
         for module in model.modules()
         if isinstance(module, CoterieLayer)
-        for site in module.coterie_site.values()
+        for adapter in module.coterie_site
+        for part in module.get_parts(adapter)
     }
     return {name: towers[name.rpartition(".")[0]] for name in names}
 

@@ -72,6 +72,21 @@ def load_adapter(model: PeftModel, folder: Path) -> dict[str, Tensor]:
     }
 
 
+def load_mixtures(model: PeftModel, folder: Path) -> None:
+    """Load experts and gates into a model that has these mixtures and may have further ones.
+
+    Raises ValueError for one that the model does not have, or of another shape.
+    """
+    saved, own = load_file(folder / WEIGHTS), _get_tensors_by_name(model)
+    with torch.no_grad(), explain_misfit(folder):
+        for name, values in saved.items():
+            if ".coterie_" not in name:
+                continue
+            if name not in own:
+                raise ValueError(f"{folder / WEIGHTS}: {name} is no weight of these mixtures")
+            own[name].copy_(values)
+
+
 def load_base(model: PeftModel, folder: Path) -> list[str]:
     """Load the trained base parameters alone, into a model of other mixtures; return their names.
 

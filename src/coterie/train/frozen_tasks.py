@@ -11,6 +11,11 @@ from torch import Tensor
 
 from coterie.routing.gates.task import TaskGate
 from coterie.tasks.frozen_tasks import FrozenTasks
+from coterie.train.frozen_mixtures import (
+    freeze_mixtures,
+    has_mixtures_by_task,
+    load_frozen_mixtures,
+)
 from coterie.train.run import Run
 from coterie.train.trainable import (
     FrozenRows,
@@ -26,8 +31,12 @@ def initialize_from_run(model: PeftModel, frozen: FrozenTasks) -> tuple[str, ...
 
     The model is grafted, with the frozen tasks first among its tasks. Returns the names of base
     parameters that differ from the base model's and are saved with those that this run trains.
+    Mixtures of the frozen tasks alone are loaded as they are.
+
     Raises ValueError if the run's tasks differ from the model's, or a mixture has no task gates.
     """
+    if has_mixtures_by_task(model):
+        return load_frozen_mixtures(model, frozen)
     run = Run.read(frozen.run)
     before: Any = run.load().model
     base: Any = model.get_base_model()
@@ -78,7 +87,10 @@ def build_extended_weights(
 def exclude_frozen(
     model: PeftModel, trainable: TrainableParameters, frozen: FrozenTasks
 ) -> TrainableParameters:
-    """Freeze the frozen tasks' heads and their rows of gates and task embeddings."""
+    """Freeze the frozen tasks' own mixtures, or heads and rows of gates and task embeddings."""
+    if has_mixtures_by_task(model):
+        freeze_mixtures(model, frozen)
+        return trainable
     count, rows, heads = len(frozen.names), list(trainable.frozen_rows), set()
     frozen_heads = tuple(f"heads.{number}." for number in range(count))
     for name, parameter in model.named_parameters():

@@ -27,6 +27,7 @@ from coterie.train.finished_stages import (
     read_finished_stages,
 )
 from coterie.train.frozen_caches import cache_encoder_features, cache_hidden_states
+from coterie.train.frozen_mixtures import check_frozen_tensors, has_mixtures_by_task
 from coterie.train.frozen_tasks import exclude_frozen
 from coterie.train.header import describe_training
 from coterie.train.initial_weights import read_expert_sources, set_initial_weights
@@ -257,6 +258,8 @@ class StageRunner:
 
             def save(folder: Path) -> None:
                 adapter_weights.save(model, last.base_parameters, folder)
+                if (frozen := self.config.tasks.frozen) and has_mixtures_by_task(model):
+                    check_frozen_tensors(frozen, folder)
                 write_model_card(folder, self.config, self.stages)
 
             checkpoint.write_atomically(self.run.directory.adapter_folder, save)

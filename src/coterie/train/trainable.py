@@ -17,7 +17,7 @@ from coterie.tuner.layer import CoterieLayer, get_base_parameter_name
 
 ADAPTER_NAME = "default"
 ADAPTER_PARTS = {
-    "adapter": ".coterie_", "experts": ".coterie_experts.", "gates": ".coterie_gate."
+    "adapter": ".coterie_", "experts": ".coterie_experts", "gates": ".coterie_gate"
 }  # fmt: skip
 """Part of `Stage.trains` -> what the names of its parameters contain."""
 
@@ -210,14 +210,16 @@ def _make_no_match_error(part: str, stage: Stage, model: PeftModel) -> str:
 def _find_shared_expert_rows(model: PeftModel) -> Iterator[tuple[str, nn.Parameter, int]]:
     """Yield the parameters that hold a shared expert, with the first of its rows, at the end."""
     for prefix, layer in model.named_modules():
-        if not isinstance(layer, CoterieLayer) or ADAPTER_NAME not in layer.coterie_site:
+        if not isinstance(layer, CoterieLayer):
             continue
-        mixture = layer.coterie_site[ADAPTER_NAME].mixture
-        if mixture.shared is not None:
-            experts = layer.coterie_experts[ADAPTER_NAME]
-            for name, rows in mixture.main.find_shared_rows(experts, mixture.shared).items():
-                full_name = f"{prefix}.coterie_experts.{ADAPTER_NAME}.{name}"
-                yield full_name, experts.get_parameter(name), rows.start
+        for number, part in enumerate(layer.get_parts(ADAPTER_NAME)):
+            mixture, end = part.site.mixture, f"_{number}" if number else ""
+            if mixture.shared is None:
+                continue
+            found = mixture.main.find_shared_rows(part.experts, mixture.shared)
+            for name, rows in found.items():
+                full_name = f"{prefix}.coterie_experts{end}.{ADAPTER_NAME}.{name}"
+                yield full_name, part.experts.get_parameter(name), rows.start
 
 
 def _freeze_other_rows(

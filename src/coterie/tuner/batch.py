@@ -138,4 +138,5 @@ def set_tasks(context: RoutingContext, task_ids: Tensor, num_tasks: int, *, repe
                 f"{num_tasks} tasks: allowed are 0 to {num_tasks - 1}"
             )
         context.single_task, context.highest_task = (low if low == high else None), high
+        context.present_tasks = frozenset(task_ids.tolist())
     context.task_ids = task_ids.to(context.device).repeat_interleave(copies)

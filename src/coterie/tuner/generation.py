@@ -77,11 +77,13 @@ def init_continuous_batching_routed(self: Any, *args: Any, **kwargs: Any) -> Any
     forward runs in a thread of its own, whose errors the caller does not get.
     """
     for layer in self.modules():
-        gates = layer.list_active_gates() if isinstance(layer, CoterieLayer) else ()
-        for gate in gates:
-            if gate.needs_task_ids or gate.decides_per_sample:
+        mixtures = layer.list_active_mixtures() if isinstance(layer, CoterieLayer) else ()
+        for mixture in mixtures:
+            gate = mixture.gate
+            if mixture.needs_task_ids or (gate is not None and gate.decides_per_sample):
+                what = "mixture of some tasks" if mixture.tasks else type(gate).__name__
                 raise ValueError(
-                    f"generate_batch packs prompts into one row, and a {type(gate).__name__} "
+                    f"generate_batch packs prompts into one row, and a {what} "
                     "decides by prompt or by task: use generate()"
                 )
     return type(self).init_continuous_batching(self, *args, **kwargs)

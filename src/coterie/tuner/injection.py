@@ -2,7 +2,7 @@
 
 import difflib
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -21,13 +21,13 @@ _LINEAR_LAYERS = "linear layers, which are torch.nn.Linear or a quantised form o
 
 @dataclass(kw_only=True)
 class InjectionPlan:
-    """The modules that get a mixture: name -> position of its mixture in `mixtures`.
+    """The modules that get mixtures: name -> positions of them in `mixtures`, often one.
 
     `led_groups` are the tie groups that have a layer with a gate already.
     """
 
     mixtures: Sequence[Mixture]
-    positions: dict[str, int]
+    positions: dict[str, tuple[int, ...]]
     get_tower: Callable[[str], str]
     led_groups: set[str] = field(default_factory=set)
 
@@ -47,19 +47,17 @@ def plan_injection(
         for name, module in model.named_modules()
         if name and ".base_layer" not in name and ".coterie_" not in name
     }
-    found: dict[str, int] = {}
+    found: dict[str, tuple[int, ...]] = {}
     for position, mixture in enumerate(mixtures):
         for name in _match_names(mixture, modules, family, model):
-            if name in found:
-                raise ValueError(
-                    f"mixtures {found[name]} and {position} both sit at {name}: give each its own "
-                    "modules"
-                )
-            found[name] = position
+            for other in found.get(name, ()):
+                _check_tasks_differ(mixtures, other, position, name)
+            found[name] = (*found.get(name, ()), position)
     positions = {name: found[name] for name in modules if name in found}
     for name in positions:
         _check_site(name, positions, modules)
-        _check_gate(name, mixtures[positions[name]].gate)
+        for position in positions[name]:
+            _check_gate(name, mixtures[position].gate)
     _check_unshared(positions, model)
     _check_unsharded(positions, model)
     if family and (problem := family.find_site_problem(list(positions), tasks, model.config)):
@@ -68,7 +66,19 @@ def plan_injection(
     return InjectionPlan(mixtures=mixtures, positions=positions, get_tower=get_tower)
 
 
-def _check_site(name: str, positions: dict[str, int], modules: dict[str, nn.Module]) -> None:
+def _check_tasks_differ(mixtures: Sequence[Mixture], one: int, two: int, name: str) -> None:
+    """Raise ValueError for two mixtures at one module unless they serve different tasks."""
+    first, second = (set(mixtures[each].tasks) for each in (one, two))
+    if not (first and second) or first & second:
+        raise ValueError(
+            f"mixtures {one} and {two} both sit at {name}: give each its own modules, or tasks of "
+            "its own"
+        )
+
+
+def _check_site(
+    name: str, positions: dict[str, tuple[int, ...]], modules: dict[str, nn.Module]
+) -> None:
     parent = modules.get(name.rpartition(".")[0])
     if isinstance(parent, nn.MultiheadAttention):
         raise ValueError(
@@ -78,8 +88,8 @@ def _check_site(name: str, positions: dict[str, int], modules: dict[str, nn.Modu
     outer = next((other for other in positions if name.startswith(other + ".")), None)
     if outer is not None:
         raise ValueError(
-            f"mixture {positions[outer]} replaces {outer}, which holds {name} of mixture "
-            f"{positions[name]}: give each its own modules"
+            f"mixture {positions[outer][0]} replaces {outer}, which holds {name} of mixture "
+            f"{positions[name][0]}: give each its own modules"
         )
 
 
@@ -96,7 +106,7 @@ def _check_gate(name: str, gate: Gate | None) -> None:
         )
 
 
-def _check_unshared(positions: dict[str, int], model: nn.Module) -> None:
+def _check_unshared(positions: Iterable[str], model: nn.Module) -> None:
     """Raise ValueError for a module that is in several places: one of them would get experts.
 
     A block in several places, as in ALBERT, has its modules in one.
@@ -112,7 +122,7 @@ def _check_unshared(positions: dict[str, int], model: nn.Module) -> None:
                 )
 
 
-def _check_unsharded(positions: dict[str, int], model: nn.Module) -> None:
+def _check_unsharded(positions: Iterable[str], model: nn.Module) -> None:
     for name in positions:
         if any(isinstance(each, DTensor) for each in model.get_submodule(name).parameters()):
             from torch.distributed.fsdp import FSDPModule

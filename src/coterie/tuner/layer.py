@@ -9,10 +9,12 @@ from peft.tuners.tuners_utils import BaseTunerLayer, check_adapters_to_merge
 from torch import Tensor, nn
 
 from coterie.experts.base import ExpertLayer
+from coterie.mixture import Mixture
 from coterie.mixture_layer import MixtureLayer
 from coterie.routing.context import RoutingContext
-from coterie.routing.gates.base import Gate, GateLayer
+from coterie.routing.gates.base import GateLayer
 from coterie.tuner.constant_mixture import require_constant
+from coterie.tuner.parts import AdapterPart, run_by_task
 from coterie.tuner.runtime import RUNTIME
 
 
@@ -28,7 +30,11 @@ class FixedOutput(nn.Module):
 
 
 class CoterieLayer(nn.Module, BaseTunerLayer):
-    """Wrapper of one module of the base model; adapter names directly follow `coterie_...`."""
+    """Wrapper of one module of the base model; adapter names directly follow `coterie_...`.
+
+    Of an adapter with several mixtures here, `coterie_experts`, `coterie_gate` and `coterie_site`
+    have the first, `coterie_experts_1` and so on the second: see `get_parts`.
+    """
 
     adapter_layer_names = ("coterie_experts", "coterie_gate")
     other_param_names = ("coterie_site",)
@@ -48,22 +54,54 @@ class CoterieLayer(nn.Module, BaseTunerLayer):
         self.merged_adapters: list[str] = []
 
     def update_layer(self, adapter: str, site: MixtureLayer, width: int, *, has_gate: bool) -> None:
-        """Add one adapter's new weights."""
-        base_layer = self.get_base_layer()
-        experts, gate = site.mixture.build(base_layer, width, site.num_tasks, has_gate=has_gate)
-        self.coterie_site[adapter] = site
-        self.coterie_experts[adapter] = experts
+        """Add one adapter's new weights, beside those of its mixtures that are here already."""
+        base_layer, older = self.get_base_layer(), self.get_parts(adapter)
+        tasks = site.num_served_tasks
+        experts, gate = site.mixture.build(base_layer, width, tasks, has_gate=has_gate)
+        experts.view_older([(each.site.mixture.main, each.experts) for each in older])
+        sites, all_experts, gates = self._get_or_make_dicts(len(older))
+        sites[adapter], all_experts[adapter] = site, experts
         if gate is not None:
-            self.coterie_gate[adapter] = gate
+            gates[adapter] = gate
         parameter = next(base_layer.parameters())
         self._move_adapter_to_device_of_base_layer(adapter, parameter.device)
         self.set_adapter(self.active_adapters)
 
-    def list_active_gates(self) -> tuple[Gate, ...]:
-        """List the gates of the adapters that run now."""
+    def _get_or_make_dicts(
+        self, number: int
+    ) -> tuple[dict[str, MixtureLayer], nn.ModuleDict, nn.ModuleDict]:
+        """Return sites, experts and gates of the adapters' mixtures of a number, from 0."""
+        end = f"_{number}" if number else ""
+        if number == len(self.other_param_names):
+            setattr(self, f"coterie_experts{end}", nn.ModuleDict())
+            setattr(self, f"coterie_gate{end}", nn.ModuleDict())
+            setattr(self, f"coterie_site{end}", {})
+            names = (f"coterie_experts{end}", f"coterie_gate{end}")
+            self.adapter_layer_names = (*self.adapter_layer_names, *names)
+            self.other_param_names = (*self.other_param_names, f"coterie_site{end}")
+        kinds = ("site", "experts", "gate")
+        sites, experts, gates = (getattr(self, f"coterie_{kind}{end}") for kind in kinds)
+        return sites, experts, gates
+
+    def get_parts(self, adapter: str) -> list[AdapterPart]:
+        """Return an adapter's mixtures at this module, in the order of its configuration."""
+        parts = []
+        for number in range(len(self.other_param_names)):
+            sites, experts, gates = self._get_or_make_dicts(number)
+            if adapter in sites:
+                own: Any = experts[adapter]
+                gate: Any = gates[adapter] if adapter in gates else None
+                parts.append(AdapterPart(site=sites[adapter], experts=own, gate=gate))
+        return parts
+
+    def find_part(self, adapter: str, task: int | None) -> AdapterPart | None:
+        """Return the mixture that serves a task, None that of an adapter without; or None."""
+        return next((each for each in self.get_parts(adapter) if each.serves(task)), None)
+
+    def list_active_mixtures(self) -> tuple[Mixture, ...]:
+        """List the mixtures of the adapters that run now."""
         names = () if self.disable_adapters or self.merged else self.active_adapters
-        mixtures = [self.coterie_site[name].mixture for name in names if name in self.coterie_site]
-        return tuple(mixture.gate for mixture in mixtures if mixture.gate is not None)
+        return tuple(part.site.mixture for name in names for part in self.get_parts(name))
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         return self._run(*(args or (kwargs.pop(self.input_name),)), **kwargs)
@@ -112,6 +150,9 @@ class CoterieLayer(nn.Module, BaseTunerLayer):
         **kwargs: Any,
     ) -> Any:
         site, experts = self.coterie_site[adapter], self.coterie_experts[adapter]
+        if site.tasks is not None:
+            parts = self.get_parts(adapter)
+            return run_by_task(parts, base_layer, x, context, *args, **kwargs)
         gate = self.coterie_gate[adapter] if adapter in self.coterie_gate else None
         assert isinstance(experts, ExpertLayer) and isinstance(gate, GateLayer | None)
         return site.run(experts, gate, base_layer, x, context, *args, **kwargs)
@@ -143,12 +184,12 @@ class CoterieLayer(nn.Module, BaseTunerLayer):
     def compute_combine_weights(self, adapter: str, task: int | None) -> tuple[float, ...]:
         """Compute the factor of each expert's output, where the task alone decides.
 
-        `task` is None for an adapter without tasks.
+        `task` is None for an adapter without tasks, and else one that a mixture here serves.
         """
-        site, experts = self.coterie_site[adapter], self.coterie_experts[adapter]
-        gate = self.coterie_gate[adapter] if adapter in self.coterie_gate else None
-        assert isinstance(gate, GateLayer | None)
-        factors = site.mixture.main.get_low_rank_factors(experts)
+        part = self.find_part(adapter, task)
+        assert part is not None
+        site, gate = part.site, part.gate
+        factors = site.mixture.main.get_low_rank_factors(part.experts)
         # A gate that depends on the task alone reads only the shape of x.
         x = factors.down.new_zeros(1, 1, factors.down.shape[1])
         context = RoutingContext(batch_size=1, device=x.device)
@@ -168,7 +209,7 @@ class CoterieLayer(nn.Module, BaseTunerLayer):
         site, experts = self.coterie_site[adapter], self.coterie_experts[adapter]
         mixture, tasks = site.mixture, site.num_tasks
         require_constant(mixture, f"adapter {adapter!r} cannot be merged: its mixture")
-        if mixture.gate is not None and mixture.gate.needs_task_ids and tasks > 1:
+        if mixture.needs_task_ids and tasks > 1:
             raise ValueError(
                 f"adapter {adapter!r} has weights of its own for each of its {tasks} tasks, so it "
                 "cannot be merged in place: merge one of them with "

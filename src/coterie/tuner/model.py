@@ -55,18 +55,14 @@ class CoterieModel(BaseTuner):
         **kwargs: Any,
     ) -> None:
         plan = self.injection_plan
-        position = plan.positions[current_key]
-        mixture = plan.mixtures[position]
-        group = "" if mixture.gate is None else mixture.gate.get_tie_group(current_key)
-        group = f"{adapter_name}/{position}/{group}"
-        tower = plan.get_tower(current_key)
-        place = LayerSite(name=current_key, tower=tower, tie_group=group)
-        site = MixtureLayer(mixture=mixture, layer_site=place, num_tasks=len(peft_config.tasks))
         layer = target if isinstance(target, CoterieLayer) else CoterieLayer(target)
         base_layer = layer.get_base_layer()
-        width = get_gate_input_width(mixture, base_layer, self.model)
-        layer.update_layer(adapter_name, site, width, has_gate=group not in plan.led_groups)
-        plan.led_groups.add(group)
+        for number, position in enumerate(plan.positions[current_key]):
+            site = self._make_site(peft_config, adapter_name, current_key, position, number)
+            width = get_gate_input_width(site.mixture, base_layer, self.model)
+            group = site.layer_site.tie_group
+            layer.update_layer(adapter_name, site, width, has_gate=group not in plan.led_groups)
+            plan.led_groups.add(group)
         if layer is target:
             return
         # Resolving a backend imports every installed quantisation library.
@@ -76,6 +72,23 @@ class CoterieModel(BaseTuner):
         if adapter_name not in self.active_adapters:
             layer.requires_grad_(False)
         self._replace_module(parent, target_name, layer, target)
+
+    def _make_site(
+        self, config: CoterieConfig, adapter: str, name: str, position: int, number: int
+    ) -> MixtureLayer:
+        """Return the mixture of a position, which is the `number`-th at the module `name`."""
+        mixture, tower = self.injection_plan.mixtures[position], self.injection_plan.get_tower(name)
+        group = "" if mixture.gate is None else mixture.gate.get_tie_group(name)
+        site = LayerSite(
+            # On tapes and in tables the first keeps the module's own name.
+            name=f"{name} ({', '.join(mixture.tasks)})" if number else name,
+            tower=tower,
+            tie_group=f"{adapter}/{position}/{group}",
+        )
+        tasks = tuple(config.tasks.index(each) for each in mixture.tasks) or None
+        return MixtureLayer(
+            mixture=mixture, layer_site=site, num_tasks=len(config.tasks), tasks=tasks
+        )
 
     def inject_adapter(
         self, model: nn.Module, adapter_name: str, *args: Any, **kwargs: Any

@@ -37,13 +37,13 @@ class ServedModels:
     def of(cls, engine: InferenceEngine, limits: ServerLimits) -> "ServedModels":
         """Return the names of an engine's tasks, with `AUTO` if a prompt of no task is answered."""
         names = engine.run.task_names
-        gates = [
-            gate
+        mixtures = [
+            mixture
             for layer in engine.loaded.model.modules()
             if isinstance(layer, CoterieLayer)
-            for gate in layer.list_active_gates()
+            for mixture in layer.list_active_mixtures()
         ]
-        is_free = len(names) == 1 or not any(gate.needs_task_ids for gate in gates)
+        is_free = len(names) == 1 or not any(each.needs_task_ids for each in mixtures)
         return cls(engine=engine, limits=limits, has_auto=is_free and AUTO not in names)
 
     @property

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from glob import glob
 from itertools import chain
 from pathlib import Path
@@ -21,6 +21,7 @@ from coterie.metrics.base import TextMetric
 from coterie.models.loading import LoadedModel, load, load_inputs
 from coterie.models.options import ModelOptions
 from coterie.tasks.evaluated_tasks import SharedSample
+from coterie.tasks.frozen_tasks import FrozenTasks
 from coterie.tasks.gradients import GradientOptions
 from coterie.tasks.losses import ItemLosses
 from coterie.tasks.predictions import (
@@ -55,9 +56,11 @@ class TextTasks(TaskSet):
 
     Attributes:
         tasks: at least one, each with a name of its own; their order is that of task ids.
+        frozen: an earlier run whose tasks are not trained; set by `coterie.add_tasks`.
     """
 
     tasks: tuple[TextTask, ...]
+    frozen: FrozenTasks | None = None
     yaml_key: ClassVar[str] = "tasks"
     supports_blind: ClassVar[bool] = True
     optional_settings: ClassVar[tuple[str, ...]] = (
@@ -81,6 +84,8 @@ class TextTasks(TaskSet):
         tasks = self.tasks
         if not isinstance(tasks, tuple) or not all(isinstance(each, TextTask) for each in tasks):
             raise ValueError(f"TextTasks(tasks={self.tasks!r}): give a tuple of TextTask")
+        if self.frozen is not None:
+            self.frozen.check(self.names)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -110,9 +115,7 @@ class TextTasks(TaskSet):
         return TextTasks(tasks=tuple(map(self.get_text_task, names)))
 
     def select_with(self, split: str) -> "TextTasks":
-        return replace(
-            self, tasks=tuple(each for each in self.tasks if split in each.list_splits())
-        )
+        return TextTasks(tasks=tuple(each for each in self.tasks if split in each.list_splits()))
 
     def get_modalities(self, sample: TextSample) -> tuple[str, ...]:
         return tuple(item.kind for item in sample.get_media())
@@ -142,7 +145,7 @@ class TextTasks(TaskSet):
         self, split: str, *, skip_bad_rows: bool = False, sample_check: SampleCheck | None = None
     ) -> str:
         # All bad rows of rows that the splits share out stand in the error of the first split.
-        own = replace(self, tasks=tuple(task for task in self.tasks if split in task.rows))
+        own = TextTasks(tasks=tuple(task for task in self.tasks if split in task.rows))
         return TaskSet.describe_bad_rows(
             own, split, skip_bad_rows=skip_bad_rows, sample_check=sample_check
         )
