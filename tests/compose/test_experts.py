@@ -98,5 +98,6 @@ def test_ranks_that_differ_have_no_mean() -> None:
 def test_what_is_not_composed() -> None:
     assert find_problem(Mixture(gate=TokenGate())) == "a TokenGate"
     assert find_problem(Mixture(experts=(Lora(), Null()), gate=None)) == "Null experts"
+    assert find_problem(Mixture(gate=None, tasks=("a", "b"))) == "experts of the tasks a, b alone"
     assert find_problem(Mixture(gate=None)) is None
     assert find_problem(Mixture(gate=ByModality(), router=Rectified())) is None

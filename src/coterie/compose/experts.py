@@ -58,6 +58,8 @@ def find_problem(mixture: Mixture) -> str | None:
             return f"{type(kind).__name__} experts"
     if mixture.gate is not None and not isinstance(mixture.gate, ByModality):
         return f"a {type(mixture.gate).__name__}"
+    if mixture.tasks:
+        return f"experts of the tasks {', '.join(mixture.tasks)} alone"
     return None
 
 
