@@ -93,7 +93,7 @@ class CompositionPlan:
             sources=tuple(sources),
             host=host,
             positions=tuple(
-                plan_injection(each.mixtures, each.adapter.tasks, host.model).positions
+                plan_injection(each.mixtures, each.adapter.tasks, host.model).single_positions
                 for each in sources
             ),
             base_weights=choose_base_weights(sources, host, take),

@@ -133,7 +133,7 @@ def count_parameters(base: Any, mixtures: Sequence[Mixture], tasks: Sequence[str
     """Count the parameters that each mixture adds to a base model, without adding any."""
     plan = plan_injection(mixtures, tasks, base)
     counts, led = [0] * len(mixtures), set[tuple[int, str]]()
-    for name, (position,) in plan.positions.items():
+    for name, position in plan.single_positions.items():
         mixture, layer = mixtures[position], base.get_submodule(name)
         width = get_gate_input_width(mixture, layer, base)
         group = (position, "" if mixture.gate is None else mixture.gate.get_tie_group(name))

@@ -31,6 +31,11 @@ class InjectionPlan:
     get_tower: Callable[[str], str]
     led_groups: set[str] = field(default_factory=set)
 
+    @property
+    def single_positions(self) -> dict[str, int]:
+        """`positions` of mixtures that serve all tasks, so that each module has one."""
+        return {name: position for name, (position,) in self.positions.items()}
+
 
 def plan_injection(
     mixtures: Sequence[Mixture], tasks: Sequence[str], model: nn.Module
