@@ -13,6 +13,7 @@ from transformers.cache_utils import DynamicLayer
 
 from coterie.cache_argument import CACHE
 from coterie.serve.job import Job
+from coterie.serve.routing_record import record_routing
 from coterie.tuner.generation import continue_generation
 from coterie.tuner.runtime import GenerationSession
 
@@ -68,7 +69,8 @@ class DecodingRows:
         if self.model._supports_logits_to_keep():
             arguments["logits_to_keep"] = 1
         ids = arguments.pop("input_ids")
-        with continue_generation(self.session):
+        rows = [job.make_recording_row() for job in self.jobs]
+        with continue_generation(self.session), record_routing(self.model, rows, 1):
             inputs = self.model.prepare_inputs_for_generation(
                 ids, next_sequence_length=1, is_first_iteration=False, **arguments
             )

@@ -129,6 +129,7 @@ class InferenceEngine:
         *,
         prompt: Mapping[str, Tensor] | None = None,
         report: Callable[[Piece], None] = lambda piece: None,
+        records_routing: bool = False,
     ) -> Job:
         """Return the job of a prompt, whose answer is as long as there is room.
 
@@ -136,7 +137,7 @@ class InferenceEngine:
             sample: the prompt.
             sampling: None for the likeliest tokens, as many as the task's answers have.
             prompt: what `encode` made of it; None to encode it now.
-            report: see `Job`.
+            report, records_routing: see `Job`.
 
         Raises ValueError as `encode`, or if the prompt leaves no room for an answer.
         """
@@ -155,6 +156,7 @@ class InferenceEngine:
             ends=frozenset(get_end_token_ids(self.loaded, self.collator)),
             text=AnswerText(decode, sampling.stop),
             report=report,
+            records_routing=records_routing,
         )
 
     def answer(

@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from coterie.serve.answer_text import AnswerText
+from coterie.serve.routing_record import RecordingRow, RoutingPass
 from coterie.serve.sampling import ChosenToken, Sampling
 
 Reason = Literal["stop", "length", "cancelled", "error"]
@@ -24,12 +25,14 @@ class Piece:
         token: None in the last piece of an answer that was cancelled or failed.
         reason: why the answer ended; None while it goes on.
         error: what failed.
+        routing: of the tokens that were read to choose this one; None unless it is recorded.
     """
 
     text: str = ""
     token: ChosenToken | None = None
     reason: Reason | None = None
     error: Exception | None = None
+    routing: RoutingPass | None = None
 
 
 @dataclass(eq=False, kw_only=True)
@@ -41,6 +44,8 @@ class Job:
         ends: the tokens that end an answer.
         report: called with every piece, in the thread that generates; must not wait.
         is_cancelled: set by any thread to give the answer up.
+        records_routing: the pieces have the routing of the tokens that were read for them.
+        routing: what was recorded, one for each token of `chosen`.
         processors: transformers' changes of the logits, of the model's generation config.
         reason: why it ended; None while it goes on.
     """
@@ -51,6 +56,8 @@ class Job:
     text: AnswerText
     report: Callable[[Piece], None] = lambda piece: None
     is_cancelled: bool = False
+    records_routing: bool = False
+    routing: list[RoutingPass] = field(default_factory=list)
     processors: Any = ()
     reason: Reason | None = None
     error: Exception | None = None
@@ -66,6 +73,16 @@ class Job:
     def num_tokens(self) -> int:
         """The tokens of the prompt and of the answer so far."""
         return self.prompt_tokens + len(self.chosen)
+
+    def make_recording_row(self) -> RecordingRow | None:
+        """Make the row of the next forward pass for `record_routing`; None if nobody asked."""
+        if not self.records_routing:
+            return None
+        # What a pass recorded after which no token was chosen is of one that began anew.
+        del self.routing[len(self.chosen) :]
+        last = [each.token for each in self.chosen[-1:]]
+        ids = last or self.prompt["input_ids"][0].tolist()
+        return RecordingRow(ids, self.num_tokens, self.routing)
 
     def choose(self, logits: Float[Tensor, " vocab"]) -> ChosenToken:
         """Choose the next token from the model's logits."""
@@ -87,7 +104,8 @@ class Job:
             self.reason = "length"
         if self.reason is not None:
             certain += self.text.finish()
-        self.report(Piece(text=certain, token=chosen, reason=self.reason))
+        read = self.routing[-1] if self.routing else None
+        self.report(Piece(text=certain, token=chosen, reason=self.reason, routing=read))
         return self.reason is None
 
     def give_up(self, error: Exception | None = None) -> None:

@@ -11,6 +11,7 @@ from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
 from coterie.cache_argument import CACHE
 from coterie.serve.decoding_rows import DecodingRows, can_join, keep_by_token
 from coterie.serve.job import Job
+from coterie.serve.routing_record import record_routing
 from coterie.serve.sampling import ChosenToken
 from coterie.tasks.text.generation import GREEDY
 from coterie.tuner.runtime import get_session
@@ -87,7 +88,9 @@ class _Start:
         inputs = model.prepare_inputs_for_generation(
             input_ids, is_first_iteration=True, **arguments
         )
-        outputs = model(**inputs, return_dict=True)
+        rows = [job.make_recording_row() for job in self.jobs]
+        with record_routing(model, rows, input_ids.shape[1]):
+            outputs = model(**inputs, return_dict=True)
         cache = getattr(outputs, CACHE, None)
         for job in self.jobs:
             job.processors = logits_processor
@@ -120,7 +123,9 @@ def finish_alone(
         inputs = model.prepare_inputs_for_generation(
             ids, next_sequence_length=1 if arguments["use_cache"] else None, **arguments
         )
-        outputs = model(**inputs, return_dict=True)
+        read = 1 if arguments["use_cache"] else ids.shape[1]
+        with record_routing(model, [job.make_recording_row()], read):
+            outputs = model(**inputs, return_dict=True)
 
 
 def advance(rows: DecodingRows, logits: Tensor) -> DecodingRows | None:

@@ -98,10 +98,8 @@ def _make_jobs(
     engine = served.engine
     try:
         prompt = engine.encode(sample)
-        return [
-            engine.make_job(sample, each, prompt=prompt, report=partial(report, number))
-            for number, each in enumerate(samplings)
-        ]
+        make = partial(engine.make_job, sample, prompt=prompt, records_routing=asked.routing)
+        return [make(each, report=partial(report, number)) for number, each in enumerate(samplings)]
     except ValueError as error:
         raise ApiError(str(error), param="messages") from None
 

@@ -25,6 +25,7 @@ from coterie.serve.api.gatekeeper import MODEL, Gatekeeper
 from coterie.serve.api.metrics import Metrics
 from coterie.serve.api.responses_format import ResponsesFormat
 from coterie.serve.api.responses_request import ResponsesRequest
+from coterie.serve.api.routing_format import RoutingFormat
 from coterie.serve.api.served_models import ServedModels
 from coterie.serve.engine import InferenceEngine
 from coterie.serve.engine_thread import EngineThread
@@ -91,11 +92,14 @@ def make_app(
 def _add_paths(app: FastAPI, served: ServedModels, metrics: Metrics) -> None:
     decode = partial(get_tokenizer(served.engine.loaded.processor).decode)
     answer = partial(respond, served=served, metrics=metrics)
+    routing = RoutingFormat.of(served.engine.scheduler.model, decode)
 
     @app.post("/v1/chat/completions")
     async def complete_chat(request: Request, body: ChatRequest) -> Response:
         with_usage = body.stream_options is not None and bool(body.stream_options.include_usage)
-        written = ChatFormat(model=body.model, decode=decode, includes_usage=with_usage)
+        written = ChatFormat(
+            model=body.model, decode=decode, routing=routing, includes_usage=with_usage
+        )
         return await answer(request, body, written)
 
     @app.post("/v1/responses")

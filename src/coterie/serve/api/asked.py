@@ -58,6 +58,7 @@ class Asked:
         max_tokens: None for as many as the task's answers have.
         answers: how many.
         columns: of the task's prompt, beside the question.
+        routing: whether the answer comes with the experts that its tokens used.
     """
 
     model: str
@@ -66,6 +67,7 @@ class Asked:
     max_tokens: int | None = None
     answers: int = 1
     columns: Mapping[str, str | list[str]] = field(default_factory=dict)
+    routing: bool = False
 
 
 def parse_messages(

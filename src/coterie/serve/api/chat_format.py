@@ -8,8 +8,10 @@ from typing import Any
 
 from coterie.serve.api.answering import Answering, Numbered
 from coterie.serve.api.event_stream import Event
+from coterie.serve.api.routing_format import RoutingFormat
 from coterie.serve.api.token_logprobs import list_logprobs
 from coterie.serve.job import Job
+from coterie.serve.routing_record import RoutingPass
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,10 +22,12 @@ class ChatFormat:
         model: the name that was asked.
         decode: makes text of tokens.
         includes_usage: a last piece has the numbers of tokens.
+        routing: of the answers that come with the experts of their tokens.
     """
 
     model: str
     decode: Callable[[list[int]], str]
+    routing: RoutingFormat
     includes_usage: bool = False
     id: str = field(default_factory=lambda: f"chatcmpl-{secrets.token_hex(12)}")
     created: int = field(default_factory=lambda: int(time.time()))
@@ -39,8 +43,11 @@ class ChatFormat:
         if job.sampling.top_logprobs is not None:
             shown = [each for each in job.chosen if each.token not in job.ends]
             logprobs = {"content": list_logprobs(shown, self.decode), "refusal": None}
-        return {"index": number, "message": message, "logprobs": logprobs,
-                "finish_reason": job.reason}  # fmt: skip
+        choice = {"index": number, "message": message, "logprobs": logprobs,
+                  "finish_reason": job.reason}  # fmt: skip
+        if job.records_routing:
+            choice["routing"] = self.routing.format_all(job.routing)
+        return choice
 
     async def format_pieces(
         self, pieces: AsyncIterator[Numbered], answering: Answering
@@ -49,8 +56,12 @@ class ChatFormat:
         for number in range(len(answering.jobs)):
             first = {"role": "assistant", "content": "", "refusal": None}
             yield None, self._format_delta(number, first, None, None)
+        has_read: set[int] = set()
         async for number, piece in pieces:
             job, logprobs = answering.jobs[number], None
+            if piece.routing is not None:
+                yield None, self._format_read(number, piece.routing, number not in has_read)
+                has_read.add(number)
             chosen = piece.token
             if chosen is not None and chosen.logprob is not None and chosen.token not in job.ends:
                 logprobs = {"content": list_logprobs([chosen], self.decode), "refusal": None}
@@ -62,6 +73,11 @@ class ChatFormat:
             usage = {"usage": count_usage(answering)}
             yield None, self._wrap("chat.completion.chunk", []) | usage
         yield None, "[DONE]"
+
+    def _format_read(self, number: int, read: RoutingPass, is_first: bool) -> dict[str, Any]:
+        chunk = self._format_delta(number, {}, None, None)
+        chunk["choices"][0]["routing"] = self.routing.format_pass(read, is_first=is_first)
+        return chunk
 
     def _format_delta(
         self, number: int, delta: Mapping[str, Any], logprobs: Any, reason: str | None

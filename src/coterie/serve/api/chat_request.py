@@ -34,6 +34,8 @@ class ChatRequest(Request):
     stop: str | list[str] | None = None
     logprobs: bool | None = None
     stream_options: StreamOptions | None = None
+    routing: bool | None = None
+    """coterie's own: which experts each token used, see `RoutingFormat`."""
 
     def parse(self, limits: ServerLimits) -> Asked:
         """Return what is asked for. Raises ApiError for what cannot be done."""
@@ -57,4 +59,5 @@ class ChatRequest(Request):
             max_tokens=self.max_tokens if longest is None else longest,
             answers=answers,
             columns=parse_columns(self.columns),
+            routing=bool(self.routing),
         )
