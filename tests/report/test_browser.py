@@ -1,17 +1,15 @@
 """The page in a real browser: no request, no error, nothing wider than a phone."""
 
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
 from coterie.report import report
+from tests.browser import BROWSER, WITHOUT
 from tests.report import synthetic
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-BROWSER = next((at for name in BROWSERS if (at := shutil.which(name))), None)
 PROBE = """<script>
 const said = [];
 addEventListener("error", e => said.push("ERROR " + e.message));
@@ -31,7 +29,7 @@ FRAME = """<!doctype html><title>nothing was said</title>
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(BROWSER is None, reason=f"none of {', '.join(BROWSERS)} is on PATH")
+@pytest.mark.skipif(BROWSER is None, reason=WITHOUT)
 @pytest.mark.parametrize("width_px", [360, 1280])
 def test_the_page_in_a_browser(tmp_path: Path, width_px: int) -> None:
     assert BROWSER is not None

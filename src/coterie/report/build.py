@@ -90,18 +90,28 @@ def write_report(
     media_roots: Sequence[str | Path] = (),
 ) -> WrittenReport:
     """Write a page as `report` does, and return its sentences, too."""
-    systems = group_systems(runs)
     context = ReportContext(
-        systems=systems, command=command,
+        systems=group_systems(runs), command=command,
         conflict_before=load_measurement("conflict", conflict, "`coterie diagnose`"),
         forgetting=load_measurement("forgetting", forgetting, "`coterie compare --sequence --to`"),
         media_roots=tuple(Path(each).expanduser() for each in media_roots),
     )  # fmt: skip
     out = Path(out).expanduser()
     file = out / REPORT_FILE if out.is_dir() else out
-    text, summary = render(context, title or " vs. ".join(each.name for each in systems))
-    unscored = [each.name for each in systems if not any(run.metrics for run in each.runs)]
+    text, summary = render(context, title or name_systems(context))
+    unscored = [each.name for each in context.systems if not any(run.metrics for run in each.runs)]
     return WrittenReport(write(file, text), summary, unscored)
+
+
+def render_runs(runs: Any) -> str:
+    """Return the page on runs, as `report` writes it, without a file."""
+    context = ReportContext(systems=group_systems(runs), conflict_before=None, command=None)
+    return render(context, name_systems(context))[0]
+
+
+def name_systems(context: ReportContext) -> str:
+    """Return the title of a page that was given none."""
+    return " vs. ".join(each.name for each in context.systems)
 
 
 def summarize(runs: Any) -> str:

@@ -17,6 +17,7 @@ from coterie.tasks.dense.dataset import DenseSample
 from coterie.tasks.dense.inference import predict_batch
 from coterie.tasks.dense.task import DenseTask, Output
 from coterie.tasks.dense.task_set import DenseTasks
+from coterie.tasks.dense.visualize import Rgb
 from coterie.train.run import Run
 
 Prediction = tuple[DenseSample, Mapping[str, Output]]
@@ -82,6 +83,12 @@ class DenseEngine:
         return self.task_set.vision.transform_for_evaluation(sample, ())
 
 
+def make_picture(pixels: Rgb) -> Any:
+    """Return a picture of Pillow. Raises ValueError if the extra `data` is not installed."""
+    image_module: Any = import_optional("PIL.Image", "data")
+    return image_module.fromarray(pixels.permute(1, 2, 0).numpy())
+
+
 def save_maps(
     tasks: Iterable[DenseTask], outputs: Mapping[str, Output], folder: Path, stem: str
 ) -> list[Path]:
@@ -89,12 +96,10 @@ def save_maps(
 
     The numbers are the head's output, float32 [channels, height, breadth]. Raises OSError.
     """
-    image_module: Any = import_optional("PIL.Image", "data")
     written = []
     for task in tasks:
         place = folder / f"{stem}-{task.name}"
-        shown = task.visualize(outputs[task.name], None).prediction
-        picture = image_module.fromarray(shown.permute(1, 2, 0).numpy())
+        picture = make_picture(task.visualize(outputs[task.name], None).prediction)
         with explain_write_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)
             np.save(f"{place}.npy", outputs[task.name].numpy())

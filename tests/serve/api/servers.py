@@ -18,7 +18,13 @@ def running(
     engine: InferenceEngine, *, limits: ServerLimits | None = None, api_key: str | None = None
 ) -> Iterator[str]:
     """Yield the address of a server of the engine, which ends with the block."""
-    app: Any = make_app(engine, limits=limits, api_key=api_key)
+    with serving(make_app(engine, limits=limits, api_key=api_key)) as address:
+        yield address
+
+
+@contextmanager
+def serving(app: Any) -> Iterator[str]:
+    """Yield the address of a server of an application, which ends with the block."""
     # websockets, which uvicorn takes where it is installed, warns of its own age.
     config = uvicorn.Config(app, log_level="warning", ws="none", timeout_graceful_shutdown=5)
     server = uvicorn.Server(config)

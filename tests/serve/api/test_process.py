@@ -26,7 +26,7 @@ def test_a_process_from_its_start_to_its_end(tmp_path: Path) -> None:
     assert process.stderr is not None
     try:
         lines = iter(process.stderr.readline, "")
-        found = next(filter(None, (re.search(r"yes, no at (http://\S+)/v1; ", x) for x in lines)))
+        found = next(filter(None, (re.search(r"yes, no at (http://\S+)/v1, ", x) for x in lines)))
         body = json.dumps(GOOD)
         assert send(found[1], body)[0] == 401
         headers = {"Content-Type": "application/json", "Authorization": "Bearer secret"}

@@ -28,7 +28,7 @@ def test_a_key_that_no_header_has(key: str) -> None:
 
 def test_what_it_says() -> None:
     assert describe("127.0.0.1", 80, ("a", "b"), has_key=False) == (
-        "serving a, b at http://127.0.0.1:80/v1; Ctrl-C ends"
+        "serving a, b at http://127.0.0.1:80/v1, and a page at http://127.0.0.1:80/; Ctrl-C ends"
     )
     said = describe("::", 80, ("a",), has_key=False)
     assert said.startswith("serving a at http://[::]:80/v1") and "whoever reaches [::]" in said

@@ -1,17 +1,15 @@
 """The server's application: OpenAI's paths, the server's health and its metrics."""
 
 import asyncio
-import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import aclosing, asynccontextmanager
 from functools import partial
 from typing import Any, Protocol, TypeVar
 
 from fastapi import FastAPI, Request
-from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, PlainTextResponse
-from starlette.exceptions import HTTPException
+from fastapi.routing import APIRoute
 from starlette.responses import Response
 
 from coterie.data.chat_template import get_tokenizer
@@ -20,20 +18,20 @@ from coterie.serve.api.api_error import ApiError
 from coterie.serve.api.bounded_body import BoundedBody
 from coterie.serve.api.chat_format import ChatFormat
 from coterie.serve.api.chat_request import ChatRequest
+from coterie.serve.api.error_handlers import ClientLeftError, add_error_handlers
 from coterie.serve.api.event_stream import Event, EventStream, wait_until_left
 from coterie.serve.api.gatekeeper import MODEL, Gatekeeper
 from coterie.serve.api.metrics import Metrics
+from coterie.serve.api.page import add_page
 from coterie.serve.api.responses_format import ResponsesFormat
 from coterie.serve.api.responses_request import ResponsesRequest
 from coterie.serve.api.routing_format import RoutingFormat
+from coterie.serve.api.run_description import describe_text_run
 from coterie.serve.api.served_models import ServedModels
 from coterie.serve.engine import InferenceEngine
 from coterie.serve.engine_thread import EngineThread
 from coterie.serve.limits import ServerLimits
 
-LOGGER = logging.getLogger(__name__)
-CLIENT_LEFT = 499
-"""The status of requests that nobody waits for, as nginx counts them; nobody receives it."""
 Found = TypeVar("Found")
 
 
@@ -45,10 +43,6 @@ class AnswerFormat(Protocol):
     def format_pieces(
         self, pieces: AsyncIterator[Numbered], answering: Answering
     ) -> AsyncIterator[Event]: ...
-
-
-class ClientLeftError(Exception):
-    """The client closed the connection before the answer was whole."""
 
 
 def make_app(
@@ -80,13 +74,33 @@ def make_app(
 
     # FastAPI's pages of documentation load scripts from elsewhere.
     app = FastAPI(title="coterie", lifespan=run_engine, docs_url=None, redoc_url=None)
-    app.state.served = served
+    app.state.names = served.names
     _add_paths(app, served, metrics)
-    _add_error_handlers(app)
-    paths = [route.path for route in app.routes if hasattr(route, "path")]  # pyright: ignore[reportAttributeAccessIssue]
+    add_page(app, engine.run, describe_text_run(served))
+    guard(app, api_key=api_key, limits=limits, metrics=metrics)
+    return app
+
+
+def guard(app: FastAPI, *, api_key: str | None, limits: ServerLimits, metrics: Metrics) -> None:
+    """Put what checks keys, bodies and failures, and counts, before an application's paths."""
+
+    @app.get("/healthz")
+    async def say_healthy() -> dict[str, str]:
+        return {"status": "ok"}
+
+    @app.get("/metrics")
+    async def show_metrics() -> PlainTextResponse:
+        return PlainTextResponse(metrics.render(), media_type="text/plain; version=0.0.4")
+
+    add_error_handlers(app)
+    # Without the report's path, which is a secret.
+    paths = [
+        route.path
+        for route in app.router.routes
+        if isinstance(route, APIRoute) and route.include_in_schema
+    ]
     app.add_middleware(BoundedBody, limits=limits)  # pyright: ignore[reportArgumentType]
     app.add_middleware(Gatekeeper, api_key=api_key, metrics=metrics, paths=paths)  # pyright: ignore[reportArgumentType]
-    return app
 
 
 def _add_paths(app: FastAPI, served: ServedModels, metrics: Metrics) -> None:
@@ -116,14 +130,6 @@ def _add_paths(app: FastAPI, served: ServedModels, metrics: Metrics) -> None:
     @app.get("/v1/models/{name}")
     async def describe_model(name: str) -> dict[str, Any]:
         return served.describe(name)
-
-    @app.get("/healthz")
-    async def say_healthy() -> dict[str, str]:
-        return {"status": "ok"}
-
-    @app.get("/metrics")
-    async def show_metrics() -> PlainTextResponse:
-        return PlainTextResponse(metrics.render(), media_type="text/plain; version=0.0.4")
 
 
 async def respond(
@@ -202,31 +208,3 @@ async def stream(
         yield "error", error.to_body()
     finally:
         answering.cancel()
-
-
-def _add_error_handlers(app: FastAPI) -> None:
-    def reply(error: ApiError) -> Response:
-        headers = error.headers
-        return JSONResponse(error.to_body(), status_code=error.status, headers=headers)
-
-    def add(kind: type[Exception], explain: Callable[[Any], Response]) -> None:
-        async def handle(request: Request, error: Exception) -> Response:
-            return explain(error)
-
-        app.add_exception_handler(kind, handle)
-
-    add(ApiError, reply)
-    add(RequestValidationError, lambda error: reply(explain_invalid(error)))
-    add(HTTPException, lambda error: reply(ApiError(str(error.detail), status=error.status_code)))
-    add(ClientLeftError, lambda error: Response(status_code=CLIENT_LEFT))
-    # Starlette logs it, and answers for what is no fault of the client.
-    add(Exception, lambda error: reply(ApiError("the server failed", status=500)))
-
-
-def explain_invalid(error: RequestValidationError) -> ApiError:
-    """Return the refusal of a body, by the first thing that is wrong with it."""
-    first = error.errors()[0]
-    if first["type"] == "json_invalid":
-        return ApiError(f"the body is no JSON: {first.get('ctx', {}).get('error', '')}")
-    place = ".".join(str(each)[:100] for each in first["loc"][1:])
-    return ApiError(f"{place or 'body'}: {first['msg']}", param=place or None)

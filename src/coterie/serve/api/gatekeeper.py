@@ -9,8 +9,10 @@ from coterie.serve.api.api_error import ApiError
 from coterie.serve.api.bounded_body import Application, Message, Receive, Send, send_error
 from coterie.serve.api.metrics import Metrics
 
-OPEN_PATHS = ("/healthz",)
-"""What is answered without a key."""
+OPEN_PATHS = ("/healthz", "/")
+"""What is answered without a key; the page asks for it."""
+OPEN_FOLDERS = ("/page/", "/report/")
+"""As `OPEN_PATHS`, with all below. The report's own name in its folder is a secret."""
 MODEL = "coterie_model"
 """The key of a request's scope under which the model that it asked stands."""
 
@@ -57,7 +59,8 @@ class Gatekeeper:
             self.metrics.count_request(path, scope.get(MODEL, ""), status, seconds)
 
     def _is_allowed(self, scope: MutableMapping[str, Any]) -> bool:
-        if self.expected is None or scope["path"] in OPEN_PATHS:
+        path = scope["path"]
+        if self.expected is None or path in OPEN_PATHS or path.startswith(OPEN_FOLDERS):
             return True
         given = dict(scope["headers"]).get(b"authorization", b"")
         # In a time that does not tell how much of a guess is right.

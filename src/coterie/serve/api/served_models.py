@@ -54,7 +54,7 @@ class ServedModels:
     def describe(self, name: str) -> dict[str, Any]:
         """Return a model of OpenAI's interface. Raises ApiError if there is none of the name."""
         self._check(name)
-        return {"id": name, "object": "model", "created": self.created, "owned_by": "coterie"}
+        return describe_model(name, self.created)
 
     def _check(self, name: str) -> None:
         if name not in self.names:
@@ -118,6 +118,11 @@ class ServedModels:
         except ValueError as error:
             name = str(error).partition("=")[0]
             raise ApiError(str(error), param=name) from None
+
+
+def describe_model(name: str, created: int) -> dict[str, Any]:
+    """Return a model of OpenAI's interface, made at a time in seconds since 1970."""
+    return {"id": name, "object": "model", "created": created, "owned_by": "coterie"}
 
 
 def _check_columns(prompt: TaskPrompt, columns: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from coterie.optional_imports import import_optional
+from coterie.serve.dense_engine import DenseEngine
 from coterie.serve.engine import InferenceEngine
 from coterie.serve.limits import ServerLimits
+from coterie.tasks.dense.task_set import DenseTasks
+from coterie.train.run import Run
 
 if TYPE_CHECKING:
     import torch
-
-    from coterie.train.run import Run
 
 LOCAL = ("127.0.0.1", "::1", "localhost")
 
@@ -31,18 +32,14 @@ def run_server(
     """Serve a run; see `coterie.serve`."""
     uvicorn: Any = import_optional("uvicorn", "serve")
     import_optional("fastapi", "serve")
-    from coterie.serve.api.app import make_app
 
     check_key(api_key)
     limits = limits or ServerLimits()
     with listen(host, port) as listening:  # before a model is loaded for nothing
-        engine = InferenceEngine.from_run(
-            run, device=device, max_rows=batch_size, max_waiting=limits.waiting
-        )
-        app = make_app(engine, api_key=api_key, limits=limits)
+        app = load_app(run, api_key=api_key, batch_size=batch_size, limits=limits, device=device)
         listening.listen()  # who asks once it is announced waits until uvicorn accepts
         port = listening.getsockname()[1]
-        print(describe(host, port, app.state.served.names, has_key=api_key is not None),
+        print(describe(host, port, app.state.names, has_key=api_key is not None),
               file=sys.stderr, flush=True)  # fmt: skip
         config = uvicorn.Config(
             app, log_level="warning", server_header=False, ws="none",
@@ -52,6 +49,28 @@ def run_server(
         )  # fmt: skip
         with suppress(KeyboardInterrupt):  # uvicorn raises it again when all has ended
             uvicorn.Server(config).run(sockets=[listening])
+
+
+def load_app(
+    run: "Run | str | Path",
+    *,
+    api_key: str | None,
+    batch_size: int,
+    limits: ServerLimits,
+    device: "str | torch.device | None",
+) -> Any:
+    """Load a run, and return the application of its kind of tasks; see `coterie.serve`."""
+    from coterie.serve.api.app import make_app
+    from coterie.serve.api.dense_app import make_dense_app
+
+    found = run if isinstance(run, Run) else Run.read(run)
+    if isinstance(found.config.tasks, DenseTasks):
+        dense = DenseEngine.from_run(found, device=device, batch_size=batch_size)
+        return make_dense_app(dense, found, api_key=api_key, limits=limits)
+    engine = InferenceEngine.from_run(
+        found, device=device, max_rows=batch_size, max_waiting=limits.waiting
+    )
+    return make_app(engine, api_key=api_key, limits=limits)
 
 
 def check_key(api_key: str | None) -> None:
@@ -82,7 +101,8 @@ def listen(host: str, port: int) -> socket.socket:
 def describe(host: str, port: int, names: tuple[str, ...], *, has_key: bool) -> str:
     """Return what a server says when it begins."""
     shown = f"[{host}]" if ":" in host else host
-    text = f"serving {', '.join(names)} at http://{shown}:{port}/v1; Ctrl-C ends"
+    root = f"http://{shown}:{port}"
+    text = f"serving {', '.join(names)} at {root}/v1, and a page at {root}/; Ctrl-C ends"
     if has_key or host in LOCAL:
         return text
     return f"{text}\nwithout --api-key, whoever reaches {shown} can ask"

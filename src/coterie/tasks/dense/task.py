@@ -13,7 +13,13 @@ from torch import Tensor
 from coterie.annotations import check_choices
 from coterie.file_names import check_file_name
 from coterie.metrics.base import DenseMetric
-from coterie.tasks.dense.visualize import Map, Visualization, apply_colormap
+from coterie.tasks.dense.visualize import (
+    LegendEntry,
+    Map,
+    Visualization,
+    apply_colormap,
+    make_range_legend,
+)
 
 Label = Shaped[Tensor, "*label"]
 Output = Float[Tensor, "channels *place"]
@@ -118,6 +124,10 @@ class DenseTask(ABC):
     def visualize(self, prediction: Output, label: Label | None) -> Visualization:
         """Render the output for one image, and its label, in the same colours, grey if unknown."""
 
+    def list_legend(self, prediction: Output) -> tuple[LegendEntry, ...]:
+        """List what the colours of `visualize` stand for, by default those of low and high."""
+        return make_range_legend("low", "high")
+
     def flip_label(self, label: Label) -> Label:
         """Adapt the values to a horizontal flip, after the pixels have moved."""
         return label
@@ -159,6 +169,10 @@ class BinaryTask(DenseTask):
     def visualize(self, prediction: Map, label: Map | None) -> Visualization:
         """Show 0 as violet and 1 as yellow, for the label and the predicted probability."""
         return apply_colormap(prediction.sigmoid(), label, (0.0, 1.0))
+
+    def list_legend(self, prediction: Map) -> tuple[LegendEntry, ...]:
+        """List the colours of probabilities."""
+        return make_range_legend("probability 0", "1")
 
     def renormalize_label(self, label: Label) -> Label:
         """Round means of neighbouring pixels to 0 or 1; one half becomes 1."""

@@ -2,6 +2,7 @@
 
 import colorsys
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -34,6 +35,36 @@ class Visualization(NamedTuple):
 
     label: Rgb | None
     prediction: Rgb
+
+
+class LegendEntry(NamedTuple):
+    """A colour, as #rrggbb, and what it stands for."""
+
+    color: str
+    label: str
+
+
+def make_range_legend(low: str, high: str) -> tuple[LegendEntry, ...]:
+    """Return the legend of `apply_viridis`: the words for its low and its high end."""
+    return LegendEntry(format_color(VIRIDIS[0]), low), LegendEntry(format_color(VIRIDIS[-1]), high)
+
+
+def make_class_legend(numbers: Int[Tensor, "height breadth"]) -> tuple[LegendEntry, ...]:
+    """Return the legend of `color_classes`, of the classes that are there."""
+    found = numbers.unique().tolist()
+    colors = [[round(255 * part) for part in get_class_color(each)] for each in found]
+    pairs = zip(found, colors, strict=True)
+    return tuple(LegendEntry(format_color(color), f"class {each}") for each, color in pairs)
+
+
+def format_color(rgb: Sequence[int]) -> str:
+    """Format an RGB colour, 0 to 255, as #rrggbb."""
+    return "#" + bytes(rgb).hex()
+
+
+def get_class_color(number: int) -> tuple[float, float, float]:
+    """Return a class's RGB colour, in [0, 1]; see `color_classes`."""
+    return colorsys.hls_to_rgb(number * GOLDEN_RATIO % 1.0, (0.45, 0.68, 0.3)[number % 3], 0.65)
 
 
 def apply_colormap(
@@ -99,10 +130,7 @@ def to_uint8(rgb: Float[Tensor, "3 height breadth"], known: Known) -> Rgb:
 def color_classes(numbers: Int[Tensor, "height breadth"], known: Known) -> Rgb:
     """Color classes by hues that are spaced by the golden ratio, in three lightnesses, no grey."""
     numbers = numbers.where(known, 0)
-    table = torch.tensor([
-        colorsys.hls_to_rgb(number * GOLDEN_RATIO % 1.0, (0.45, 0.68, 0.3)[number % 3], 0.65)
-        for number in range(int(numbers.max()) + 1)
-    ])  # fmt: skip
+    table = torch.tensor([get_class_color(each) for each in range(int(numbers.max()) + 1)])
     return to_uint8(255 * table[numbers].movedim(-1, 0), known)
 
 

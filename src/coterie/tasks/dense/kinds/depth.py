@@ -8,7 +8,13 @@ from torch import Tensor
 from coterie.metrics.dense.depth_error import DepthError
 from coterie.metrics.dense.labels import METRES, DepthScale, compute_masked_mean, mask_unlabelled
 from coterie.tasks.dense.task import DenseTask, Label, Losses, MapBatch
-from coterie.tasks.dense.visualize import Map, Visualization, apply_colormap
+from coterie.tasks.dense.visualize import (
+    LegendEntry,
+    Map,
+    Visualization,
+    apply_colormap,
+    make_range_legend,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +50,10 @@ class Depth(DenseTask):
     def visualize(self, prediction: Map, label: Map | None) -> Visualization:
         """Show near as violet and far as yellow."""
         return apply_colormap(prediction, label)
+
+    def list_legend(self, prediction: Map) -> tuple[LegendEntry, ...]:
+        """List the colours of near and far."""
+        return make_range_legend("near", "far")
 
     def scale_label(self, label: Label, factor: float) -> Label:
         """Divide depth by the zoom factor: larger objects are nearer.

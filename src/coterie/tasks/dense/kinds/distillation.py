@@ -6,7 +6,7 @@ from typing import Literal
 from coterie.metrics.dense.labels import compute_masked_mean, mask_unlabelled
 from coterie.metrics.dense.top1 import Top1
 from coterie.tasks.dense.task import ClassesBatch, DenseTask, Losses
-from coterie.tasks.dense.visualize import Classes, Visualization, draw_bar_charts
+from coterie.tasks.dense.visualize import Classes, LegendEntry, Visualization, draw_bar_charts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +47,10 @@ class Distillation(DenseTask):
 
     def make_metric(self) -> Top1:
         return Top1()
+
+    def list_legend(self, prediction: Classes) -> tuple[LegendEntry, ...]:
+        """List nothing: each bar is a class, in their order."""
+        return ()
 
     def visualize(self, prediction: Classes, label: Classes | None) -> Visualization:
         """Draw a bar per class for the target and for the output or its softmax."""

@@ -12,11 +12,15 @@ from torch import Tensor
 from coterie.metrics.dense.labels import compute_masked_mean, mask_unlabelled, normalize_vectors
 from coterie.metrics.dense.mean_angular_error import MeanAngularError
 from coterie.tasks.dense.task import DenseTask, Losses
-from coterie.tasks.dense.visualize import Visualization, to_rgb_image
+from coterie.tasks.dense.visualize import LegendEntry, Visualization, to_rgb_image
 
 Vectors = Float[Tensor, "*batch 3 height breadth"]
 MIN_LENGTH = 1e-3
 """Shorter predictions are divided by this, and stay shorter than 1."""
+AXES = (
+    LegendEntry("#ff0000", "x, to the right"), LegendEntry("#00ff00", "y, up"),
+    LegendEntry("#0000ff", "z, to the viewer"),
+)  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +59,10 @@ class Normals(DenseTask):
         """Show x as red, y as green, z as blue, each from -1 (dark) to 1 (bright)."""
         truth = None if label is None else to_rgb_image((normalize_vectors(label) + 1) / 2)
         return Visualization(truth, to_rgb_image((normalize_vectors(prediction) + 1) / 2))
+
+    def list_legend(self, prediction: Vectors) -> tuple[LegendEntry, ...]:
+        """List the axes; each is from -1, dark, to 1, bright."""
+        return AXES
 
     def flip_label(self, label: Vectors) -> Vectors:
         x, y, z = label.unbind(-3)

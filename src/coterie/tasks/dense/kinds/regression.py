@@ -11,7 +11,13 @@ from coterie.metrics.dense.labels import compute_masked_mean, mask_unlabelled
 from coterie.metrics.dense.mean_error import MeanError
 from coterie.optional_imports import import_optional
 from coterie.tasks.dense.task import DenseTask, Losses, MapsBatch
-from coterie.tasks.dense.visualize import Maps, Visualization, apply_colormap, combine_rgb_channels
+from coterie.tasks.dense.visualize import (
+    LegendEntry,
+    Maps,
+    Visualization,
+    apply_colormap,
+    combine_rgb_channels,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,3 +77,10 @@ class Regression(DenseTask):
         """Show low as violet and high as yellow; several channels as red, green and blue."""
         render = apply_colormap if self.num_channels == 1 else combine_rgb_channels
         return render(prediction, label)
+
+    def list_legend(self, prediction: Maps) -> tuple[LegendEntry, ...]:
+        """List low and high; or the channels, each dark where it is low and bright where high."""
+        if self.num_channels == 1:
+            return super().list_legend(prediction)
+        colors = ("#ff0000", "#00ff00", "#0000ff")[: self.num_channels]
+        return tuple(LegendEntry(each, f"channel {n}") for n, each in enumerate(colors, 1))

@@ -11,7 +11,13 @@ from torch import Tensor
 from coterie.metrics.dense.labels import compute_masked_mean
 from coterie.metrics.dense.mean_iou import MeanIoU
 from coterie.tasks.dense.task import Constant, DenseTask, Losses, Outputs
-from coterie.tasks.dense.visualize import Maps, Visualization, color_classes
+from coterie.tasks.dense.visualize import (
+    LegendEntry,
+    Maps,
+    Visualization,
+    color_classes,
+    make_class_legend,
+)
 
 ClassMap = Int[Tensor, "*batch height breadth"]
 
@@ -79,3 +85,7 @@ class Segmentation(DenseTask):
         found = prediction.argmax(0)
         truth = None if label is None else color_classes(label, label != self.ignore_index)
         return Visualization(truth, color_classes(found, torch.ones_like(found, dtype=torch.bool)))
+
+    def list_legend(self, prediction: Maps) -> tuple[LegendEntry, ...]:
+        """List the classes that are predicted somewhere."""
+        return make_class_legend(prediction.argmax(0))
