@@ -1,4 +1,4 @@
-# Each target sets itself up in .venv, demo in .venv-demo; the second time that takes no time. test-newest and test-oldest
+# Each target sets itself up in .venv, demo and serve in .venv-demo; the second time that takes no time. test-newest and test-oldest
 # have .venv-newest and .venv-oldest: the newest and the lowest versions inside pyproject's bounds.
 # loadfile: the blocks of a document follow on each other, so one worker runs them all.
 
@@ -12,8 +12,8 @@ export PYTHONDONTWRITEBYTECODE :=
 GPU_PYTHON ?= 3.12
 GPU_PRESENT ?=
 
-.PHONY: test test-fast test-slow test-newest test-oldest lint docs demo align experiment dense \
-	bench gpu clean
+.PHONY: test test-fast test-slow test-newest test-oldest lint docs demo serve screenshots align \
+	experiment dense bench gpu clean
 
 test:
 	$(MAKE) --jobs=2 --output-sync=target lint test-fast
@@ -44,6 +44,16 @@ docs: $(READY)
 # Without the developers' packages: torchao and bitsandbytes alone double the time of an import.
 demo: .venv-demo/ready
 	.venv-demo/bin/coterie demo
+
+# The mixture that `make demo` trained, or another run: make serve RUN=runs/mine
+RUN ?= runs/demo/moelora
+serve: .venv-demo/ready
+	.venv-demo/bin/coterie serve $(RUN)
+
+# Of the page, into docs/images. Needs Chromium, and trains a small run the first time.
+screenshots: $(READY)
+	$(BIN)/coterie fetch
+	$(BIN)/python -m tests.docs.screenshots
 
 align: $(READY)
 	$(BIN)/coterie fetch
@@ -83,8 +93,9 @@ endef
 $(READY): constraints.txt $(PROJECTS)
 	$(call install,dev,[scenes])
 
+DEMO_EXTRAS := all,serve
 .venv-demo/ready: constraints.txt $(PROJECTS)
-	$(call install,all)
+	$(call install,$(DEMO_EXTRAS))
 
 .venv-newest/ready .venv-oldest/ready: .venv-%/ready: constraints-%.txt $(PROJECTS)
 	$(call install,dev,[scenes])

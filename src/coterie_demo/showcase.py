@@ -36,6 +36,8 @@ LAYERS = r"model\.language_model\.layers\.2\d\."
 TARGET_MODULES = (LAYERS + r"self_attn\.(q|k|v|o)_proj", LAYERS + r"mlp\.(gate|up|down)_proj")
 # One adapter of rank 32, or eight experts of rank 4 that the task mixes: as many weights, and at
 # equal shares the same scale.
+MIXTURE = "moelora"
+"""The name of the mixture's run."""
 RANK = 32
 EXPERTS = 8
 
@@ -132,7 +134,7 @@ def build_recipes(at: tuple[str, ...] = TARGET_MODULES) -> Mapping[str, Recipe]:
     return {
         "shared_lora": shared_lora(**lora),
         ALONE: single_task(**lora),
-        "moelora": moelora(
+        MIXTURE: moelora(
             experts=EXPERTS,
             rank=RANK // EXPERTS,
             alpha=2.0 * RANK,

@@ -29,11 +29,12 @@ def serve(
     device: str | None,
     **options: Any,
 ) -> None:
-    """Answer prompts over HTTP, in OpenAI's interface.
+    """Answer prompts over HTTP, in OpenAI's interface, and from a page.
 
     Each task is a model of its name; `auto` is there too where no gate asks for the task. Requests
-    of all tasks share one batch. The key is better in COTERIE_API_KEY than on the command line,
-    which others on the machine can read. Needs the extra `serve`.
+    of all tasks share one batch. The page, at the address without /v1, shows which experts each
+    token used; of a run with dense tasks, the map of each. The key is better in COTERIE_API_KEY
+    than on the command line, which others on the machine can read. Needs the extra `serve`.
 
     \b
     Examples:

@@ -25,10 +25,11 @@ def serve(
 ) -> None:
     """Answer prompts over HTTP, in OpenAI's interface, until Ctrl-C or SIGTERM.
 
-    Each task of the run is a model of its name. What was begun is answered before it returns.
+    Each task of the run is a model of its name, and at `/` is a page; dense tasks are answered with
+    maps. What was begun is answered before it returns.
 
     Args:
-        run: a finished run with answers in text, or its folder.
+        run: a finished run, or its folder.
         host: the address to listen at; "0.0.0.0" for all of the machine's.
         port: 0 for one that is free.
         api_key: what clients must send as a bearer token; None for no check.

@@ -1,5 +1,7 @@
 """`coterie demo`: diagnose, train, evaluate and report once, on embedded weights and data."""
 
+from pathlib import Path
+
 import click
 
 from coterie.cli.main import Subcommand
@@ -23,10 +25,11 @@ def demo(out: str, steps: int | None, seed: int) -> None:
       coterie demo
       coterie demo --steps 50 --out runs/quick
     """
-    from coterie_demo.showcase import STEPS, Showcase
+    from coterie_demo.showcase import MIXTURE, STEPS, Showcase
 
     show = Showcase(
         out=out, steps=STEPS if steps is None else steps, seed=seed, report_progress=click.echo
     )
     result = show.run()
     click.echo(f"{result.table.to_markdown()}\n{result.headline}\nthe report is {result.report}")
+    click.echo(f"ask the mixture: coterie serve {Path(out) / MIXTURE}")

@@ -66,6 +66,8 @@ def test_it_is_the_trace_that_evaluation_writes(by_token: InferenceEngine) -> No
         body = {"extra_body": {"routing": True}}
         whole = client.chat.completions.create(**asked, **body).choices[0]
         events = list(client.chat.completions.create(**asked, **body, stream=True))
+        with pytest.raises(openai.BadRequestError, match="routing comes with answers of /v1/chat"):
+            client.responses.create(model="yes", input="what is 3?", extra_body={"routing": True})
     assert whole.message.content == plain.message.content
     found: dict[str, Any] = whole.routing
     assert [each["name"] for each in found["layers"]] == list(trace.layers)

@@ -18,7 +18,7 @@ from coterie.serve.api.api_error import ApiError
 from coterie.serve.api.bounded_body import BoundedBody
 from coterie.serve.api.chat_format import ChatFormat
 from coterie.serve.api.chat_request import ChatRequest
-from coterie.serve.api.error_handlers import ClientLeftError, add_error_handlers
+from coterie.serve.api.error_handlers import FAILURES, ClientLeftError, add_error_handlers
 from coterie.serve.api.event_stream import Event, EventStream, wait_until_left
 from coterie.serve.api.gatekeeper import MODEL, Gatekeeper
 from coterie.serve.api.metrics import Metrics
@@ -33,6 +33,8 @@ from coterie.serve.engine_thread import EngineThread
 from coterie.serve.limits import ServerLimits
 
 Found = TypeVar("Found")
+STREAMED: dict[int | str, dict[str, Any]] = {200: {"content": {"text/event-stream": {}}}}
+"""Of answers that may come in pieces, for the OpenAPI document."""
 
 
 class AnswerFormat(Protocol):
@@ -73,7 +75,8 @@ def make_app(
         await asyncio.to_thread(thread.stop, limits.shutdown_s)
 
     # FastAPI's pages of documentation load scripts from elsewhere.
-    app = FastAPI(title="coterie", lifespan=run_engine, docs_url=None, redoc_url=None)
+    documented = {"docs_url": None, "redoc_url": None, "responses": {**FAILURES}}
+    app = FastAPI(title="coterie", lifespan=run_engine, **documented)
     app.state.names = served.names
     _add_paths(app, served, metrics)
     add_page(app, engine.run, describe_text_run(served))
@@ -88,7 +91,7 @@ def guard(app: FastAPI, *, api_key: str | None, limits: ServerLimits, metrics: M
     async def say_healthy() -> dict[str, str]:
         return {"status": "ok"}
 
-    @app.get("/metrics")
+    @app.get("/metrics", response_class=PlainTextResponse)
     async def show_metrics() -> PlainTextResponse:
         return PlainTextResponse(metrics.render(), media_type="text/plain; version=0.0.4")
 
@@ -108,7 +111,7 @@ def _add_paths(app: FastAPI, served: ServedModels, metrics: Metrics) -> None:
     answer = partial(respond, served=served, metrics=metrics)
     routing = RoutingFormat.of(served.engine.scheduler.model, decode)
 
-    @app.post("/v1/chat/completions")
+    @app.post("/v1/chat/completions", responses=STREAMED)
     async def complete_chat(request: Request, body: ChatRequest) -> Response:
         with_usage = body.stream_options is not None and bool(body.stream_options.include_usage)
         written = ChatFormat(
@@ -116,7 +119,7 @@ def _add_paths(app: FastAPI, served: ServedModels, metrics: Metrics) -> None:
         )
         return await answer(request, body, written)
 
-    @app.post("/v1/responses")
+    @app.post("/v1/responses", responses=STREAMED)
     async def make_response(request: Request, body: ResponsesRequest) -> Response:
         names = ("instructions", "max_output_tokens", "temperature", "top_p", "top_logprobs")
         settings = {name: getattr(body, name) for name in names}

@@ -15,6 +15,7 @@ from coterie.serve.api.answering import make_busy_error
 from coterie.serve.api.api_error import ApiError
 from coterie.serve.api.app import guard
 from coterie.serve.api.content_parts import parse_content
+from coterie.serve.api.error_handlers import FAILURES
 from coterie.serve.api.metrics import Metrics
 from coterie.serve.api.page import add_page
 from coterie.serve.api.run_description import describe_dense_run
@@ -108,7 +109,7 @@ def make_dense_app(
     queue, started = PredictionQueue(engine, limits), int(time.time())
     metrics = Metrics({"coterie_waiting_answers": lambda: queue.waiting})
     names = [task.name for task in engine.select_tasks()]
-    app = FastAPI(title="coterie", docs_url=None, redoc_url=None)
+    app = FastAPI(title="coterie", docs_url=None, redoc_url=None, responses={**FAILURES})
     app.state.names = tuple(names)
 
     @app.post("/v1/maps")

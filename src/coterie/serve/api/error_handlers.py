@@ -1,6 +1,6 @@
 """What an application answers when a request fails: the format of OpenAI's interface, always."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -13,6 +13,27 @@ from coterie.serve.api.api_error import ApiError
 
 CLIENT_LEFT = 499
 """The status of requests that nobody waits for, as nginx counts them; nobody receives it."""
+
+TEXT = {"type": ["string", "null"]}
+ERROR_SCHEMA = {
+    "type": "object",
+    "required": ["error"],
+    "properties": {
+        "error": {
+            "type": "object",
+            "required": ["message", "type", "param", "code"],
+            "properties": {
+                "message": {"type": "string"}, "type": {"type": "string"}, "param": TEXT,
+                "code": TEXT,
+            },
+        }
+    },
+}  # fmt: skip
+FAILURES: Mapping[int | str, dict[str, Any]] = {
+    status: {"description": what, "content": {"application/json": {"schema": ERROR_SCHEMA}}}
+    for status, what in (("4XX", "the request is refused"), ("5XX", "the server failed"))
+}
+"""Responses of every path, for the OpenAPI document; see `ApiError.to_body`."""
 
 
 class ClientLeftError(Exception):
@@ -34,10 +55,15 @@ def add_error_handlers(app: FastAPI) -> None:
 
     add(ApiError, reply)
     add(RequestValidationError, lambda error: reply(explain_invalid(error)))
-    add(HTTPException, lambda error: reply(ApiError(str(error.detail), status=error.status_code)))
+    add(HTTPException, lambda error: reply(explain_http(error)))
     add(ClientLeftError, lambda error: Response(status_code=CLIENT_LEFT))
     # Starlette logs it, and answers for what is no fault of the client.
     add(Exception, lambda error: reply(ApiError("the server failed", status=500)))
+
+
+def explain_http(error: HTTPException) -> ApiError:
+    """Return a refusal of the framework, such as of a path or a method, with its headers."""
+    return ApiError(str(error.detail), status=error.status_code, headers=error.headers)
 
 
 def explain_invalid(error: RequestValidationError) -> ApiError:

@@ -29,10 +29,13 @@ class ResponsesRequest(Request):
     max_output_tokens: int | None = None
     include: list[str] | None = None
     text: dict[str, Any] | None = None
+    routing: bool | None = None
 
     def parse(self, limits: ServerLimits) -> Asked:
         """Return what is asked for. Raises ApiError for what cannot be done."""
         self.check_refused()
+        if self.routing:
+            raise ApiError("routing comes with answers of /v1/chat/completions", param="routing")
         wanted = (self.text or {}).get("format")
         if wanted is not None and wanted != {"type": "text"}:
             raise ApiError("text.format is not supported but for {'type': 'text'}", param="text")
