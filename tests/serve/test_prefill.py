@@ -6,7 +6,15 @@ from transformers import Llama4TextConfig, LlamaConfig, MistralConfig, Qwen3Next
 
 from coterie import InstanceGate
 from coterie.serve.join_prompts import join_prompts
-from coterie.serve.prefill import UnjoinableError, begin, takes_whole_cache
+from coterie.serve.prefill import (
+    UnjoinableError,
+    advance,
+    begin,
+    list_prompts,
+    takes_whole_cache,
+)
+from coterie.serve.sampling import Sampling
+from coterie.tasks.text.generation import GREEDY
 from tests.serve.test_scheduler import graft, llama, make_jobs, state_space, texts
 
 
@@ -50,3 +58,29 @@ def test_states_of_two_prompts_cannot_be_kept_apart() -> None:
     with pytest.raises(UnjoinableError):
         begin(model.get_base_model(), join_prompts(prompts, pad=0), jobs)
     assert not any(job.chosen for job in jobs)
+
+
+def test_a_prompt_of_several_answers_is_run_once() -> None:
+    model, prompts = graft(llama(), InstanceGate(pool="hidden")), texts(2)
+    asked = [prompts[1], prompts[0], prompts[1]]
+    base, jobs = model.get_base_model(), make_jobs(asked)
+    for job in jobs:
+        job.records_routing, job.sampling = True, Sampling(max_tokens=9)
+    assert [id(each) for each in list_prompts(jobs)] == [id(prompts[1]), id(prompts[0])]
+    sizes: list[int] = []
+    hook = base.get_input_embeddings().register_forward_hook(
+        lambda module, args, output: sizes.append(output.shape[0])
+    )
+    begun = begin(base, join_prompts(list_prompts(jobs), pad=0), jobs)
+    hook.remove()
+    assert sizes == [2]  # of three answers
+    assert begun.rows is not None and begun.rows.jobs == jobs
+    assert [len(job.routing) for job in jobs] == [1, 1, 1]
+    with torch.no_grad():
+        for _ in range(3):
+            assert advance(begun.rows, begun.rows.compute_logits()) is not None
+    chosen = [[each.token for each in job.chosen] for job in jobs]
+    assert chosen[0] == chosen[2] and len(chosen[0]) == 4
+    for prompt, found in zip(asked, chosen, strict=True):
+        wanted = model.generate(**prompt, **GREEDY, max_new_tokens=4, pad_token_id=0)
+        assert wanted[0, -4:].tolist() == found

@@ -29,7 +29,7 @@ def serve(
     device: str | None,
     **options: Any,
 ) -> None:
-    """Answer prompts over HTTP, in OpenAI's interface, and from a page.
+    """Answer prompts over HTTP, in OpenAI's interface.
 
     Each task is a model of its name; `auto` is there too where no gate asks for the task. Requests
     of all tasks share one batch. The page, at the address without /v1, shows which experts each

@@ -115,6 +115,18 @@ class DecodingRows:
             self.session = self.session.select(index)
         self.jobs = [self.jobs[row] for row in rows]
 
+    def copy_to(self, jobs: Sequence[Job], rows: Sequence[int]) -> None:
+        """Copy the row of a prompt to each of the answers to it.
+
+        Args:
+            jobs: the answers, with those that have rows already.
+            rows: the row of each one's prompt.
+        """
+        for job, row in zip(jobs, rows, strict=True):
+            job.routing = list(self.jobs[row].routing)
+        self.select(rows)
+        self.jobs = list(jobs)
+
     def _get(self, name: str) -> Tensor:
         """Return an argument; zeros where the prompts had none, as text has none of pictures."""
         found = self.by_token.get(name)

@@ -44,7 +44,7 @@ def begin(model: Any, batch: Mapping[str, Any], jobs: Sequence[Job]) -> Begun:
 
     Args:
         model: the base model of a grafted one.
-        batch: what `generate` takes of the jobs' prompts.
+        batch: what `generate` takes of the jobs' prompts, of each prompt once, see `list_prompts`.
         jobs: several only where a job alone said that more may begin together.
 
     Raises UnjoinableError, before any token is chosen, for several jobs that cannot be joined.
@@ -67,11 +67,18 @@ def takes_whole_cache(model: Any) -> bool:
     return CONTINUED.issuperset(types) and all(type(each) in allowed for each in layers)
 
 
+def list_prompts(jobs: Sequence[Job]) -> list[Mapping[str, Tensor]]:
+    """List the prompts of jobs in their order, that of several answers to one request once."""
+    return list({id(job.prompt): job.prompt for job in jobs}.values())
+
+
 class _Start:
     """What runs in place of transformers' decoding, after its preparation of the arguments."""
 
     def __init__(self, model: Any, jobs: list[Job]) -> None:
         self.model, self.jobs = model, jobs
+        prompts = [id(prompt) for prompt in list_prompts(jobs)]
+        self.row_of_job = [prompts.index(id(job.prompt)) for job in jobs]
         self.rows: DecodingRows | None = None
         self.joins = False
 
@@ -88,8 +95,9 @@ class _Start:
         inputs = model.prepare_inputs_for_generation(
             input_ids, is_first_iteration=True, **arguments
         )
-        rows = [job.make_recording_row() for job in self.jobs]
-        with record_routing(model, rows, input_ids.shape[1]):
+        firsts = [self.jobs[self.row_of_job.index(row)] for row in range(max(self.row_of_job) + 1)]
+        recorded = [job.make_recording_row() for job in firsts]
+        with record_routing(model, recorded, input_ids.shape[1]):
             outputs = model(**inputs, return_dict=True)
         cache = getattr(outputs, CACHE, None)
         for job in self.jobs:
@@ -103,10 +111,14 @@ class _Start:
         # The processors of a generation config see the tokens, which padding would be among.
         self.joins = len(logits_processor) == 0
         rows = DecodingRows(
-            model=model, jobs=self.jobs, cache=cache, session=get_session(model),
+            model=model, jobs=firsts, cache=cache, session=get_session(model),
             by_token=keep_by_token(input_ids, arguments),
         )  # fmt: skip
-        self.rows = advance(rows, outputs.logits[:, -1].float())
+        logits = outputs.logits[:, -1].float()
+        if len(firsts) < len(self.jobs):
+            rows.copy_to(self.jobs, self.row_of_job)
+            logits = logits[self.row_of_job]
+        self.rows = advance(rows, logits)
         return input_ids
 
 

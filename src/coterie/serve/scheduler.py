@@ -13,7 +13,7 @@ from coterie.models.loading import LoadedModel
 from coterie.serve.decoding_rows import DecodingRows
 from coterie.serve.job import Job
 from coterie.serve.join_prompts import get_shape_key, join_prompts
-from coterie.serve.prefill import UnjoinableError, advance, begin
+from coterie.serve.prefill import UnjoinableError, advance, begin, list_prompts
 from coterie.tuner.layer import CoterieLayer
 
 
@@ -134,7 +134,7 @@ class Scheduler:
 
     def _begin(self, jobs: list[Job]) -> None:
         try:
-            batch = join_prompts([job.prompt for job in jobs], pad=self.pad)
+            batch = join_prompts(list_prompts(jobs), pad=self.pad)
             begun = begin(self.model, self._prepare(batch), jobs)
         except Exception as error:  # of the model or its code, which nobody here knows
             if len(jobs) > 1 and not any(job.chosen for job in jobs):
