@@ -127,7 +127,7 @@ class Page:
         """Choose a file in a field."""
         root = self.call("DOM.getDocument")["root"]["nodeId"]
         node = self.call("DOM.querySelector", nodeId=root, selector=selector)["nodeId"]
-        self.call("DOM.setFileInputFiles", nodeId=node, files=[str(file)])
+        self.call("DOM.setFileInputFiles", nodeId=node, files=[str(file.resolve())])
 
     def focused(self) -> str:
         """The id of what has the focus."""

@@ -61,7 +61,7 @@ def find_row(run: Run) -> tuple[str, Path]:
     rows = run.config.tasks.get_text_task(SHOWN_TASK).get_path("test")
     assert isinstance(rows, str)
     row = json.loads(Path(rows).read_text(encoding="utf-8").splitlines()[SHOWN_ROW])
-    return row["question"], Path(rows).parent / row["image"]
+    return row["question"], (Path(rows).parent / row["image"]).resolve()
 
 
 def ask(page: Page, question: str, picture: Path) -> None:
