@@ -6,6 +6,7 @@ token, on pictures and sounds of the demo's data. The answers on the pictures ar
 
 import io
 import json
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -79,13 +80,14 @@ def ask(page: Page, question: str, picture: Path) -> None:
 
 def main() -> None:
     run = train()
-    question, picture = find_row(run)
+    question, source = find_row(run)
     engine = InferenceEngine.from_run(run, device="cpu")
     with (
         tempfile.TemporaryDirectory() as profile,
         running(engine) as url,
         browsing(Path(profile)) as pipe,
     ):
+        picture = Path(shutil.copy(source, Path(profile) / "picture.jpg"))
         shots = {"page.webp": (DESKTOP, False), "page-dark.webp": (DESKTOP, True),
                  "page-phone.webp": (PHONE, False)}  # fmt: skip
         for name, (size, is_dark) in shots.items():

@@ -67,7 +67,7 @@ async function acceptPicture(file, limits) {
   if (size.width * size.height > limits.image_pixels) {
     throw new Error(`${file.name} has ${size.width} x ${size.height} pixels, and the server reads at most ${limits.image_pixels}: shrink it.`);
   }
-  return { url: await toDataUrl(file), name: `${file.name}, ${size.width} x ${size.height}` };
+  return { url: await toDataUrl(file), name: `${file.name}\n${size.width} x ${size.height}` };
 }
 
 function showPicture(held) {
@@ -84,7 +84,7 @@ async function acceptSound(file, limits) {
   if (found.seconds > limits.audio_s) {
     throw new Error(`The sound lasts ${Math.round(found.seconds)} s, and the server reads at most ${limits.audio_s} s: cut it.`);
   }
-  const length = found.seconds ? `, ${found.seconds.toFixed(1)} s` : "";
+  const length = found.seconds ? `\n${found.seconds.toFixed(1)} s` : "";
   return { blob: found.blob, data: (await toDataUrl(found.blob)).split(",")[1], name: `${file.name ?? "recording"}${length}` };
 }
 
