@@ -1,9 +1,10 @@
 """Two runs that were trained apart, composed without training: `python -m experiments.compose`.
 
-One run learns pictures with written questions and names of drawings, the other speech: what is
-asked, and single words. `spoken_question`, a spoken question about a picture, is of neither. Scored
-are the parents, their compositions and the controls, each as a run with all five tasks, so that all
-read the same samples. A second call goes on where the first was stopped. The result is
+One run learns pictures with written questions and names of drawings; the other speech: single
+words, and to write down what is asked, or to answer it about a description in writing.
+`spoken_question`, a spoken question about a picture, is of neither. Scored are the parents, their
+compositions and the controls, each as a run with all five tasks, so that all read the same samples.
+A second call goes on where the first was stopped. The result is
 benchmarks/results/compose-cpu.json.
 """
 
@@ -11,7 +12,7 @@ import argparse
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -31,18 +32,21 @@ from coterie_demo.locations import find_pantry
 from coterie_demo.showcase import BATCH_SIZE, EMBEDDED, LEARNING_RATE, PANTRY, TARGET_MODULES
 
 RESULT = Path(__file__).parents[1] / "benchmarks" / "results" / "compose-cpu.json"
-PARENTS = {"pictures": ("asked", "naming"), "speech": ("heard", "spoken")}
+PICTURES, SPEECH = "pictures", "speech"
+SPEECH_TASKS = {"transcribe": ("heard", "spoken"), "answer": ("told", "spoken")}
+"""What the run on speech learns: to write down what is asked, or to answer about a description."""
 UNSEEN = "spoken_question"
 SPLITS = ("train", "validation", "test")
 RANK = 32
-TRAINING_ROWS = {"asked": 240, "naming": 160, "heard": 240, "spoken": 160}
+TRAINING_ROWS = {"asked": 240, "naming": 160, "heard": 240, "told": 240, "spoken": 160}
 """Few, so that what is frozen runs once for each."""
 STEPS = 64
 LIMIT = 50
 VALIDATION_LIMIT = 16
-SINGLE = {"pictures": (1.0, 0.0), "speech": (0.0, 1.0)}
+SINGLE = {PICTURES: (1.0, 0.0), SPEECH: (0.0, 1.0)}
 COMPOSED: dict[str, dict[str, Any]] = {
     "even": {},
+    "1 and 1": {"weights": (1.0, 1.0)},
     "even, media as text": {"media": "text"},
     "mean of factors": {"text": "mean"},
     "TIES on factors": {"text": "ties"},
@@ -61,8 +65,8 @@ print(time.monotonic() - start, time.process_time() - processor, before, after)
 def write_rows(folder: Path) -> dict[str, TextTask]:
     """Write the parents' rows, few for training; return their tasks, and the unseen one.
 
-    The rows of `spoken_question` become two tasks: its pictures with written questions, and what is
-    asked in its recordings.
+    The rows of `spoken_question` become tasks of one modality: its pictures with written questions,
+    and its recordings without the pictures.
     """
     known = {task.name: task for task in read_tasks(PANTRY).tasks}
     made = {}
@@ -71,7 +75,7 @@ def write_rows(folder: Path) -> dict[str, TextTask]:
         rows = {split: str(folder / name / f"{split}.jsonl") for split in SPLITS}
         for split, file in rows.items():
             lines = read_lines(find_pantry().parent / source / f"{split}.jsonl")
-            half = [HALVES.get(name, dict)(row) for row in lines]
+            half = HALVES[name](lines) if name in HALVES else lines
             kept = half[:count] if split == "train" else half
             text = "".join(f"{json.dumps(row)}\n" for row in kept)
             if not Path(file).is_file() or Path(file).read_text("utf-8") != text:
@@ -90,14 +94,36 @@ def read_lines(file: Path) -> list[dict[str, Any]]:
     return rows
 
 
-HALVES: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
-    "asked": lambda row: {
-        "image": row["image"], "question": row["said"], "answer": row["answer"]
-    },
-    "heard": lambda row: {
-        "audio": row["audio"], "question": "What is said?", "answer": row["said"]
-    },
-}  # fmt: skip
+def write_questions(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the pictures, with the questions in writing."""
+    return [
+        {"image": row["image"], "question": row["said"], "answer": row["answer"]} for row in rows
+    ]
+
+
+def transcribe(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the recordings, with what is said as the answer."""
+    return [
+        {"audio": row["audio"], "question": "What is said?", "answer": row["said"]} for row in rows
+    ]
+
+
+def describe_pictures(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the recordings, with the answers to all questions on the picture in writing."""
+    known: dict[str, dict[str, str]] = {}
+    for row in rows:
+        first = row["answer"] if isinstance(row["answer"], str) else row["answer"][0]
+        known.setdefault(row["image"], {})[first] = row["said"]
+    return [
+        {
+            "audio": row["audio"], "answer": row["answer"],
+            "question": f"{', '.join(sorted(known[row['image']]))}. Answer the spoken question.",
+        }
+        for row in rows
+    ]  # fmt: skip
+
+
+HALVES = {"asked": write_questions, "heard": transcribe, "told": describe_pictures}
 
 
 def make_recipes() -> dict[str, Recipe]:
@@ -108,10 +134,10 @@ def make_recipes() -> dict[str, Recipe]:
     return {"one LoRA": shared_lora(**given), "damc": damc(**given)}
 
 
-def train(out: Path, tasks: dict[str, TextTask], recipe: str, parent: str, seed: int) -> Run:
+def train(out: Path, tasks: Sequence[TextTask], recipe: str, name: str, seed: int) -> Run:
     return coterie.train(
-        make_recipes()[recipe], base=EMBEDDED, out=out / f"{recipe}-{parent}-{seed}", device="cpu",
-        tasks=TextTasks(tasks=tuple(tasks[name] for name in PARENTS[parent])), steps=STEPS,
+        make_recipes()[recipe], base=EMBEDDED, out=out / f"{recipe}-{name}-{seed}", device="cpu",
+        tasks=TextTasks(tasks=tuple(tasks)), steps=STEPS,
         batch_size=BATCH_SIZE, seed=seed, validation_limit=VALIDATION_LIMIT, resume=True,
         precision="float32",
     )  # fmt: skip
@@ -131,40 +157,39 @@ def score(run: Run, *, blind: bool = False) -> dict[str, Any]:
     }
 
 
-def run_seed(out: Path, seed: int, recipes: Sequence[str]) -> dict[str, Any]:
+def run_seed(out: Path, seed: int, recipe: str, speech: str) -> dict[str, Any]:
+    """Train the parents, compose them, and score all on the parents' tasks and the unseen one."""
     tasks = write_rows(out / "rows")
-    everything = TextTasks(tasks=tuple(tasks.values()))
-    found: dict[str, Any] = {}
-    for recipe in recipes:
-        parents = [train(out, tasks, recipe, parent, seed) for parent in PARENTS]
-        folder = out / f"{recipe}-composed-{seed}"
-        # One run with weight 1 for all tokens is that run, with the tasks of all.
-        systems = {
-            name: compose(parents, folder / name, weights=weights, tasks=everything, media="text")
-            for name, weights in SINGLE.items()
-        }
-        kinds = COMPOSED if recipe == "one LoRA" else {"even": {}}
-        for name, given in kinds.items():
-            systems[name] = compose(parents, folder / name, tasks=everything, **given)
-        curve: list[Any] = []
-        if recipe == "one LoRA":
-            searched = compose(parents, folder / "search", weights="search", device="cpu")
-            record = json.loads(searched.directory.composition_file.read_text("utf-8"))
-            weights, curve = [each["weight"] for each in record["runs"]], record["search"]
-            systems["searched"] = compose(
-                parents, folder / "searched", weights=weights, tasks=everything
-            )
-            found["cost"] = measure_cost(out / f"cost-{seed}", parents)
-        scores = {name: score(run) for name, run in systems.items()}
-        blind = score(systems["even"], blind=True)
-        table = coterie.compare(
-            {name: [run] for name, run in systems.items()}, baseline=systems["even"], controls=False
-        )
-        found[recipe] = {
-            "scores": scores, "blind": blind, "curve": curve, "table": table.dump()
-        }  # fmt: skip
-        print(table.to_markdown(), flush=True)
-    return found
+    own = {PICTURES: ("asked", "naming"), SPEECH: SPEECH_TASKS[speech]}
+    parents = [
+        train(out, [tasks[task] for task in own[PICTURES]], recipe, PICTURES, seed),
+        train(out, [tasks[task] for task in own[SPEECH]], recipe, f"{SPEECH}-{speech}", seed),
+    ]
+    names = (*own[PICTURES], *own[SPEECH], UNSEEN)
+    everything = TextTasks(tasks=tuple(tasks[name] for name in names))
+    folder = out / f"{recipe}-{speech}-composed-{seed}"
+    # One run with weight 1 for all tokens is that run, with the tasks of all.
+    systems = {
+        name: compose(parents, folder / name, weights=weights, tasks=everything, media="text")
+        for name, weights in SINGLE.items()
+    }
+    for name, given in COMPOSED.items():
+        systems[name] = compose(parents, folder / name, tasks=everything, **given)
+    searched = compose(parents, folder / "search", weights="search", device="cpu")
+    record = json.loads(searched.directory.composition_file.read_text("utf-8"))
+    weights = [each["weight"] for each in record["runs"]]
+    systems["searched"] = compose(parents, folder / "searched", weights=weights, tasks=everything)
+    scores = {name: score(run) for name, run in systems.items()}
+    blind = score(systems["1 and 1"], blind=True)
+    table = coterie.compare(
+        {name: [run] for name, run in systems.items()}, baseline=systems[PICTURES], controls=False
+    )
+    print(table.to_markdown(), flush=True)
+    return {
+        "own": own, "scores": scores, "blind": blind, "weights": weights,
+        "curve": record["search"], "table": table.dump(),
+        "cost": measure_cost(folder / "cost", parents),
+    }  # fmt: skip
 
 
 def measure_cost(out: Path, parents: list[Run]) -> dict[str, Any]:
@@ -185,17 +210,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=Path("runs/compose"))
     parser.add_argument("--seeds", type=int, default=1)
-    parser.add_argument("--recipes", nargs="+", default=["one LoRA"], choices=list(make_recipes()))
+    parser.add_argument("--recipe", default="one LoRA", choices=list(make_recipes()))
+    parser.add_argument("--speech", nargs="+", default=list(SPEECH_TASKS), choices=SPEECH_TASKS)
     given = parser.parse_args()
     torch.set_num_threads(1)
+    out = given.out.absolute()
     found = {
-        str(seed): run_seed(given.out.absolute(), seed, given.recipes)
-        for seed in range(given.seeds)
+        speech: [run_seed(out, seed, given.recipe, speech) for seed in range(given.seeds)]
+        for speech in given.speech
     }
     facts = provenance(torch.device("cpu")) | {
-        "parents": {name: list(tasks) for name, tasks in PARENTS.items()}, "steps": STEPS,
+        "recipe": given.recipe, "steps": STEPS,
         "batch_size": BATCH_SIZE, "rank": RANK, "limit": LIMIT, "training_rows": TRAINING_ROWS,
-        "validation_limit": VALIDATION_LIMIT, "seeds": found,
+        "validation_limit": VALIDATION_LIMIT, "speech": found,
     }  # fmt: skip
     write_json(RESULT, facts)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import coterie
-from coterie.compose.search import Candidate, choose_best, compute_relative_losses, list_grid
+from coterie.compose.search import Candidate, choose_best, list_grid
 from coterie.tasks import TextTasks
 from tests.compose import runs
 
@@ -21,12 +21,11 @@ def test_the_grid_has_all_weights_that_sum_to_1() -> None:
         list_grid(5)
 
 
-def test_a_task_of_large_losses_does_not_decide_alone() -> None:
-    first = Candidate(weights=(1, 0), losses={"a": 10.0, "b": 0.3})
-    second = Candidate(weights=(0, 1), losses={"a": 12.0, "b": 0.1})
-    # (1 + 3) / 2 and (1.2 + 1) / 2.
-    assert compute_relative_losses([first, second]) == pytest.approx([2.0, 1.1])
-    assert choose_best([first, second]) is second
+def test_the_least_mean_of_the_losses_is_chosen() -> None:
+    first = Candidate(weights=(1, 0), losses={"a": 1.0, "b": 0.004})
+    second = Candidate(weights=(0, 1), losses={"a": 2.0, "b": 0.0002})
+    assert (first.mean_loss, second.mean_loss) == pytest.approx((0.502, 1.0001))
+    assert choose_best([first, second]) is first
 
 
 def test_the_search_is_saved_with_its_curve(tmp_path: Path) -> None:
@@ -44,7 +43,7 @@ def test_the_search_is_saved_with_its_curve(tmp_path: Path) -> None:
     points = record["search"]
     assert [point["weights"] for point in points] == [list(each) for each in list_grid(2)]
     assert all(point["losses"].keys() == {"colour", "pitch"} for point in points)
-    best = min(points, key=lambda point: point["relative_loss"])
+    best = min(points, key=lambda point: point["mean_loss"])
     assert [each["weight"] for each in record["runs"]] == best["weights"]
     # Losses with weights (1, 0) are those of a composition with them.
     assert len({point["losses"]["colour"] for point in points}) > 1

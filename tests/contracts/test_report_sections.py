@@ -40,8 +40,8 @@ def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def test_sections_have_titles_orders_and_templates() -> None:
     found = find_sections()
     assert [each.name for each in found] == [
-        "scores", "conflict", "forgetting", "experts", "routing", "learning", "cost", "answers",
-        "made",
+        "scores", "conflict", "forgetting", "experts", "routing", "learning", "composition", "cost",
+        "answers", "made",
     ]  # fmt: skip
     assert len({each.order for each in found}) == len(found)
     for each in found:

@@ -9,7 +9,7 @@ import torch
 from coterie.compose.composition import Composition, CompositionPlan
 from coterie.compose.model_card import write_model_card
 from coterie.compose.origins import dump_origins, list_origins
-from coterie.compose.search import Candidate, compute_relative_losses
+from coterie.compose.search import Candidate
 from coterie.io import write, write_json
 from coterie.recipe import Recipe
 from coterie.stage import Stage
@@ -65,10 +65,8 @@ def describe(
         "text": plan.text,
         "media": plan.media,
         "search": [
-            {"weights": each.weights, "losses": dict(each.losses), "relative_loss": relative}
-            for each, relative in zip(
-                candidates, compute_relative_losses(candidates) if candidates else (), strict=True
-            )
+            {"weights": each.weights, "losses": dict(each.losses), "mean_loss": each.mean_loss}
+            for each in candidates
         ],
         "tensors": dump_origins(list_origins(plan, composition), names),
     }

@@ -32,6 +32,11 @@ class Candidate:
     weights: tuple[float, ...]
     losses: Mapping[str, float]
 
+    @property
+    def mean_loss(self) -> float:
+        """The mean of the tasks' losses."""
+        return sum(self.losses.values()) / len(self.losses)
+
 
 def list_grid(count: int) -> list[tuple[float, ...]]:
     """List weights of `count` runs that sum to 1, in even steps.
@@ -54,21 +59,12 @@ def list_grid(count: int) -> list[tuple[float, ...]]:
 
 
 def choose_best(candidates: Sequence[Candidate]) -> Candidate:
-    """Return the candidate with the least mean over tasks of loss / the task's least loss.
+    """Return the candidate with the least mean of the tasks' losses, the first of equal ones.
 
-    So that a task of large losses does not decide alone. The first of equal ones.
+    As early stopping chooses. (Losses relative to the task's least would let a task decide alone
+    whose least is near 0: from 0.0002 to 0.004 nats is 20 times as much, and changes no answer.)
     """
-    scores = compute_relative_losses(candidates)
-    return candidates[scores.index(min(scores))]
-
-
-def compute_relative_losses(candidates: Sequence[Candidate]) -> list[float]:
-    """Return, for each candidate, the mean over tasks of loss / the task's least loss."""
-    least = {task: min(each.losses[task] for each in candidates) for task in candidates[0].losses}
-    return [
-        sum(loss / max(least[task], 1e-9) for task, loss in each.losses.items()) / len(least)
-        for each in candidates
-    ]
+    return min(candidates, key=lambda each: each.mean_loss)
 
 
 def measure_grid(plan: CompositionPlan, config: RunConfig, device: torch.device) -> list[Candidate]:
