@@ -26,9 +26,11 @@ from coterie.experts.hydra_lora import HydraLora
 from coterie.experts.lora import Lora
 from coterie.experts.null import Null
 from coterie.graft import graft, observe
+from coterie.losses.decouple import Decouple
 from coterie.losses.importance import Importance
 from coterie.losses.load_balance import LoadBalance
 from coterie.losses.mutual_information import MutualInformation
+from coterie.losses.predictive import Predictive
 from coterie.losses.sparsity import Sparsity
 from coterie.losses.top_p_balance import TopPBalance
 from coterie.losses.z import ZLoss
@@ -60,12 +62,13 @@ if TYPE_CHECKING:
 
 __all__ = [
     "IMTLG", "MGDA", "AlignedMTL", "AttentionHeads", "Bridge", "ByModality", "CAGrad", "Copies",
-    "DualLora", "Fixed", "HydraLora", "Importance", "InstanceGate", "LoadBalance", "Lora",
-    "Mixture", "ModalityGate", "MutualInformation", "Null", "PCGrad", "Recipe", "Rectified",
-    "Routing", "Run", "RunConfig", "Softmax", "Sparsity", "Stage", "Tape", "TaskGate", "TokenGate",
-    "TopK", "TopP", "TopPBalance", "UPGrad", "Uncertainty", "ZLoss", "add_tasks", "check",
-    "compare", "compose", "diagnose", "evaluate", "extract", "graft", "measure_forgetting",
-    "observe", "read_tasks", "recipes", "report", "serve", "study", "train", "train_sequence"
+    "Decouple", "DualLora", "Fixed", "HydraLora", "Importance", "InstanceGate", "LoadBalance",
+    "Lora", "Mixture", "ModalityGate", "MutualInformation", "Null", "PCGrad", "Predictive",
+    "Recipe", "Rectified", "Routing", "Run", "RunConfig", "Softmax", "Sparsity", "Stage", "Tape",
+    "TaskGate", "TokenGate", "TopK", "TopP", "TopPBalance", "UPGrad", "Uncertainty", "ZLoss",
+    "add_tasks", "check", "compare", "compose", "diagnose", "evaluate", "extract", "graft",
+    "measure_forgetting", "observe", "read_tasks", "recipes", "report", "serve", "study", "train",
+    "train_sequence"
 ]  # fmt: skip
 
 _LAZY = {

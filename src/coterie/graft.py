@@ -106,11 +106,12 @@ def _check_is_new(adapter: str, base: nn.Module) -> None:
 
 
 @contextmanager
-def observe(model: nn.Module) -> Iterator[Tape]:
+def observe(model: nn.Module, *, features: bool = False) -> Iterator[Tape]:
     """Record the routing of every mixture in the calls inside the `with` block.
 
     Losses on the tape reach the gates, also with gradient checkpointing; a second call inside
     overwrites the first. Of several adapters at one module, the last to run is recorded.
+    With `features`, the layers' inputs are recorded, too, for losses such as `Decouple`.
     The recording is this thread's: warns if only another one ran the model. Raises ValueError if
     `model` has no mixtures, or if blocks overlap and do not nest, as those of coroutines may.
     """
@@ -119,6 +120,7 @@ def observe(model: nn.Module) -> Iterator[Tape]:
     outer = RUNTIME.tape
     RUNTIME.tape, started_s = Tape(), time.monotonic()
     tape = RUNTIME.tape
+    tape.keeps_features = features
     try:
         yield tape
     finally:

@@ -26,8 +26,10 @@ def compute_info_nce(
         temperature: above 0; the cosines are divided by it. CLIP learns it, and ends at 0.01.
         excluded: pairs of a query and a candidate that are no negatives of each other.
     """
-    one, other = (F.normalize(each.float(), dim=-1) for each in (queries, candidates))
-    logits = one @ other.t() / temperature
+    # Cosines in bfloat16, as autocast has them, are off by the temperature.
+    with torch.autocast(queries.device.type, enabled=False):
+        one, other = (F.normalize(each.float(), dim=-1) for each in (queries, candidates))
+        logits = one @ other.t() / temperature
     own = torch.eye(len(logits), dtype=torch.bool, device=logits.device)
     if excluded is not None:
         logits = logits.masked_fill(excluded & ~own, -torch.inf)

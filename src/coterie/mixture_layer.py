@@ -13,6 +13,7 @@ from coterie.experts.base import ExpertLayer
 from coterie.mixture import Mixture
 from coterie.routing.context import CachedDecision, RoutingContext
 from coterie.routing.decision import DeferredRouting, Routing, RoutingDecision
+from coterie.routing.features import LayerFeatures
 from coterie.routing.gates.base import GateLayer, GateOutput, LayerSite
 from coterie.routing.task_selection import select_tasks
 
@@ -63,8 +64,31 @@ class MixtureLayer:
         taken = replace(deferred, per_sample=False) if as_tokens else deferred
         output, decision = self._run_experts(experts, base_layer, x, taken, *args, **kwargs)
         if context.tape is not None and self.mixture.gate is not None:
-            context.tape[self.layer_site.name] = self._make_routing(decision, deferred, x, context)
+            routing = self._make_routing(decision, deferred, x, context)
+            if context.tape.keeps_features:
+                routing = replace(routing, features=self._make_features(experts, x, context))
+            context.tape[self.layer_site.name] = routing
         return output
+
+    def _make_features(
+        self, experts: ExpertLayer, x: Float[Tensor, "*units width"], context: RoutingContext
+    ) -> LayerFeatures:
+        """Return the input by token, and the routed experts if they are low-rank changes."""
+        tower, units, mixture = self.layer_site.tower, x.shape[:-1], self.mixture
+        modality = context.get_modality_of_tokens(tower, units, context.modalities)
+        sample, valid, down, up, ranks = None, None, None, None, ()
+        if x.ndim == 3:
+            sample = context.get_sample_of_rows(tower, units)[:, None].expand(units).flatten()
+        if tower == "text" and context.valid is not None:
+            valid = context.valid.flatten() if context.valid.numel() == units.numel() else None
+        if mixture.main.is_low_rank:
+            factors = mixture.main.get_low_rank_factors(experts)
+            ranks = factors.ranks[: mixture.num_experts]
+            down, up = factors.down[: sum(ranks)], factors.up[: sum(ranks)]
+        return LayerFeatures(
+            x=x.flatten(0, -2), sample=sample, valid=valid, down=down, up=up, ranks=ranks,
+            modality=None if modality is None else modality.flatten(),
+        )  # fmt: skip
 
     def _run_experts(
         self,

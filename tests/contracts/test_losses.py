@@ -11,22 +11,30 @@ from coterie import serialization
 from coterie.losses.base import RoutingLoss
 from coterie.routing.decision import Routing, Tape
 from coterie.saved_classes import is_frozen_dataclass
+from tests.losses.features import MODALITIES, features
 
 KINDS = serialization.find_kinds(coterie.losses, RoutingLoss)
 
 
 def leaves(units: int = 12, experts: int = 4) -> list[Tensor]:
-    """Weights (top 2 of the probabilities), probabilities and logits, all leaves."""
+    """Weights (top 2 of the probabilities), probabilities, logits and a layer's input, leaves."""
     logits = torch.randn(units, experts)
     probs = logits.softmax(-1)
     weights = probs.where(probs >= probs.topk(2).values[:, -1:], 0.0)
-    return [x.detach().requires_grad_() for x in (weights, probs, logits)]
+    return [x.detach().requires_grad_() for x in (weights, probs, logits, torch.randn(units, 4))]
 
 
-def routing(parts: list[Tensor], valid: Tensor | None = None) -> Routing:
-    weights, probs, logits = parts
-    task = torch.arange(len(probs)) % 3
-    return Routing(weights=weights, probs=probs, logits=logits, num_tasks=3, task=task, valid=valid)
+def routing(
+    parts: list[Tensor], valid: Tensor | None = None, order: Tensor | None = None
+) -> Routing:
+    """Three tasks; samples of four units, in the order given, half of them text."""
+    weights, probs, logits, x = parts
+    units = torch.arange(len(probs)) if order is None else order
+    return Routing(
+        weights=weights, probs=probs, logits=logits, num_tasks=3,
+        task=torch.arange(len(probs)) % 3, valid=valid, modalities=MODALITIES,
+        features=features(x, units // 4, units % 2, valid),
+    )  # fmt: skip
 
 
 def test_there_are_kinds() -> None:
@@ -83,7 +91,7 @@ def test_padding_changes_nothing(kind: type[RoutingLoss]) -> None:
 def test_order_of_units_changes_nothing(kind: type[RoutingLoss]) -> None:
     parts = leaves()
     order = torch.randperm(4).repeat_interleave(3) * 3 + torch.arange(12) % 3  # tasks stay in place
-    shuffled = routing([part[order] for part in parts])
+    shuffled = routing([part[order] for part in parts], order=order)
     torch.testing.assert_close(kind().compute(shuffled), kind().compute(routing(parts)))
 
 

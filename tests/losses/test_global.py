@@ -13,9 +13,11 @@ from coterie import serialization
 from coterie.losses.base import RoutingLoss
 from coterie.routing.decision import Routing, Tape
 from tests.forks import forked, status
+from tests.losses.features import MODALITIES, features
 
 KINDS = serialization.find_kinds(coterie.losses, RoutingLoss)
 PART = slice(0, 7), slice(7, 12)  # uneven, so a mean of means would be wrong
+SAMPLES = torch.tensor([0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 3, 3])  # none is on two processes
 
 
 def results(model: nn.Module, part: slice) -> dict[str, tuple[Tensor, Tensor]]:
@@ -34,6 +36,10 @@ def results(model: nn.Module, part: slice) -> dict[str, tuple[Tensor, Tensor]]:
             num_tasks=3,
             task=units[part] % 3,
             valid=units[part] % 5 != 4,
+            modalities=MODALITIES,
+            features=features(
+                logits, SAMPLES[part] - SAMPLES[part][0], units[part] % 2, units[part] % 5 != 4
+            ),
         )
         loss = kind()(Tape(first=routing, second=routing))
         loss.backward()

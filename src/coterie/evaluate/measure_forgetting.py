@@ -83,7 +83,7 @@ def _check_same_tasks(sequences: Sequence[TaskSequence]) -> None:
 def _make_row(scored: ScoredSequence, baseline: ScoredSequence | None) -> SequenceRow:
     sequence = scored.sequence
     found = compute_measures(scored)
-    against = {} if baseline in (None, scored) else compute_measures(baseline)
+    against = {} if baseline is None or baseline is scored else compute_measures(baseline)
     measures = {}
     for name, samples in found.items():
         tasks = scored.score_tasks if name in ("average", "learned") else scored.score_differences

@@ -88,11 +88,11 @@ class SequenceTable:
         """A sentence for each sequence: its average at the end, and how much it forgets."""
         parts = []
         for row in self.rows:
-            average, lost = (row.measures[name].mean for name in ("average", "forgetting"))
-            if average is not None and lost is not None:
+            average, lost = (row.measures.get(name) for name in ("average", "forgetting"))
+            if average and lost and average.mean is not None and lost.mean is not None:
                 parts.append(
-                    f"{row.system}: average {format_interval(average)} after the last step, "
-                    f"forgetting {format_interval(lost, sign=True)}."
+                    f"{row.system}: average {format_interval(average.mean)} after the last step, "
+                    f"forgetting {format_interval(lost.mean, sign=True)}."
                 )
         return " ".join(parts)
 

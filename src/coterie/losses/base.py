@@ -2,6 +2,7 @@
 
 import math
 from abc import ABC, abstractmethod
+from typing import ClassVar
 
 import torch
 from jaxtyping import Float
@@ -9,6 +10,7 @@ from torch import Tensor, distributed
 
 from coterie.annotations import check_choices
 from coterie.routing.decision import Routing, Tape
+from coterie.routing.features import LayerFeatures
 
 Loss = Float[Tensor, ""]
 PerExpert = Float[Tensor, "units experts"]
@@ -23,6 +25,8 @@ class RoutingLoss(ABC):
     before they compute it.
     """
 
+    reads_features: ClassVar[bool] = False
+    """Whether it reads `Routing.features`."""
     weight: float
     """Factor of the sum over layers, finite and at least 0."""
 
@@ -43,6 +47,15 @@ class RoutingLoss(ABC):
         `tape` is that of a `share`, in (0, 1], of a step's samples. All processes call it.
         """
         return factor
+
+    def get_features(self, routing: Routing) -> LayerFeatures:
+        """Return a layer's features. Raises ValueError if the tape did not keep them."""
+        if routing.features is None:
+            raise ValueError(
+                f"{type(self).__name__} reads the layers' inputs, which this tape does not have: "
+                "record it with coterie.observe(model, features=True)"
+            )
+        return routing.features
 
     def __call__(self, tape: Tape) -> Loss:
         """Compute `weight` times the sum over the layers of a tape; ValueError if it is empty."""
@@ -79,6 +92,22 @@ def sum_over_processes(local: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
     total = local.detach().clone()
     distributed.all_reduce(total)
     return total + distributed.get_world_size() * (local - local.detach())
+
+
+def gather_over_processes(local: Float[Tensor, "samples width"]) -> Float[Tensor, "batch width"]:
+    """Return the rows of all processes, one's after another's; gradients as `sum_over_processes`.
+
+    The processes may have different numbers of rows.
+    """
+    if not (distributed.is_available() and distributed.is_initialized()):
+        return local
+    counts = torch.zeros(distributed.get_world_size(), dtype=torch.int64, device=local.device)
+    counts[distributed.get_rank()] = len(local)
+    distributed.all_reduce(counts)
+    before = int(counts[: distributed.get_rank()].sum())
+    behind = int(counts.sum()) - before - len(local)
+    ends = (local.new_zeros(rows, local.shape[1]) for rows in (before, behind))
+    return sum_over_processes(torch.cat([next(ends), local, next(ends)]))
 
 
 def sum_units(values: PerExpert, routing: Routing, loss: str, *, by_task: bool) -> PerTask:

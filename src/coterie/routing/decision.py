@@ -8,6 +8,8 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from coterie.routing.features import LayerFeatures
+
 KernelRouter = tuple[str, float, int]
 """A router for kernels: how the weights follow from the logits, a number, and k; see `Router`."""
 ByExpert = Float[Tensor, "*units experts"]
@@ -38,6 +40,7 @@ class Routing:
         modality: index into `modalities`, those of the model's tokens; None if it is not known.
         valid: False for padding, which losses skip; None if nothing is padded.
         answer: True from a sample's first answer token on; None if it is not known.
+        features: of a tape that keeps them; see `Tape`.
     """
 
     weights: Float[Tensor, "units experts"]
@@ -49,10 +52,17 @@ class Routing:
     modalities: tuple[str, ...] = ("text",)
     valid: Bool[Tensor, " units"] | None = None
     answer: Bool[Tensor, " units"] | None = None
+    features: LayerFeatures | None = None
 
 
 class Tape(dict[str, Routing]):
-    """Layer name -> `Routing`, in the order of the calls; filled inside `coterie.observe`."""
+    """Layer name -> `Routing`, in the order of the calls; filled inside `coterie.observe`.
+
+    Attributes:
+        keeps_features: whether the layers' inputs are kept, too, as some losses need them.
+    """
+
+    keeps_features: bool = False
 
 
 class RoutingDecision(NamedTuple):

@@ -89,7 +89,9 @@ class MixtureTrainer(Trainer):
     def _compute_losses(self, model: nn.Module, inputs: Batch, num_items: Count) -> PartLosses:
         """Compute the losses of one part of a step, and add them to the log's running sums."""
         is_recorded = self.stage_context.losses or self.running_sums.needs_routing(self.state)
-        with observe(model) if is_recorded else contextlib.nullcontext(Tape()) as tape:
+        features = any(loss.reads_features for loss in self.stage_context.losses)
+        recording = observe(model, features=features) if is_recorded else None
+        with recording or contextlib.nullcontext(Tape()) as tape:
             found = self.task_set.compute_losses(model, self.base_model, inputs)
         sums = sum_by_task(found, self.num_tasks)
         assert num_items is not None

@@ -74,3 +74,5 @@ def test_pairs_find_each_other_after_training(tasks: RetrievalTasks, tmp_path: P
     hits = sum(row["ranks"][0] == 1 for row in found)
     assert after.details[first] == pytest.approx(100 * hits / 6)
     assert coterie.compare([run], controls=False).rows[0].tasks["name"].value == after.score
+    conflict = coterie.diagnose(run, batches=2, batch_size=3)
+    assert conflict.tasks == ("name", "number")

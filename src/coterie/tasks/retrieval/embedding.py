@@ -13,7 +13,9 @@ from torch import Tensor, nn
 from coterie import distributed
 from coterie.data.sample import Message, TextSample
 from coterie.graft import observe
+from coterie.info_nce import compute_info_nce
 from coterie.models.loading import LoadedModel
+from coterie.tasks.losses import ItemLosses
 from coterie.tasks.predictions import PredictOptions
 from coterie.tasks.retrieval.ranks import mark_equal
 from coterie.tasks.text.batches import TextCollator
@@ -86,6 +88,18 @@ def embed(
     finally:
         handle.remove()
     return taken[0]
+
+
+def compute_pair_losses(
+    model: Any, head: nn.Module | None, batch: Mapping[str, Any], *, temperature: float
+) -> ItemLosses:
+    """Compute each pair's InfoNCE, the mean of both directions, on a batch of `PairCollator`."""
+    queries, candidates = embed(model, head, batch).chunk(2)
+    there, back = (
+        compute_info_nce(*pair, temperature=temperature, excluded=batch["excluded"])
+        for pair in ((queries, candidates), (candidates, queries))
+    )
+    return ItemLosses((there + back) / 2, batch["task_ids"][: len(queries)])
 
 
 @torch.no_grad()

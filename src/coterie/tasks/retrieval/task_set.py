@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Unpack
 
@@ -10,11 +11,11 @@ from torch import nn
 
 from coterie.data.sample import TextSample
 from coterie.data.sample_check import SampleCheck
-from coterie.info_nce import compute_info_nce
 from coterie.metrics.recall_at_k import RecallAtK
 from coterie.models.loading import LoadedModel
 from coterie.models.options import ModelOptions
 from coterie.tasks.evaluated_tasks import SharedSample
+from coterie.tasks.gradients import GradientOptions, GradientSource
 from coterie.tasks.losses import ItemLosses
 from coterie.tasks.predictions import (
     EvaluationDataset,
@@ -24,11 +25,17 @@ from coterie.tasks.predictions import (
     PredictOptions,
     TaskDataset,
 )
-from coterie.tasks.retrieval.embedding import PairCollator, embed, embed_pairs
+from coterie.tasks.retrieval.embedding import (
+    PairCollator,
+    compute_pair_losses,
+    embed,
+    embed_pairs,
+)
 from coterie.tasks.retrieval.ranks import rank_pairs
 from coterie.tasks.split_summary import SplitSummary
 from coterie.tasks.task_set import Batch, Device, TaskSet
 from coterie.tasks.text.generation import prepare_inputs
+from coterie.tasks.text.gradients import TextGradientSource
 from coterie.tasks.text.prediction_rows import compute_samples_digest
 from coterie.tasks.text.task_file import parse_text_tasks
 from coterie.tasks.text.task_set import TextTasks
@@ -146,14 +153,17 @@ class RetrievalTasks(TaskSet):
         return sample
 
     def compute_losses(self, model: nn.Module, base_model: Any, batch: Batch) -> ItemLosses:
-        rows = embed(model, base_model.get_output_embeddings(), batch)
-        queries, candidates = rows.chunk(2)
-        excluded = batch["excluded"]
-        there, back = (
-            compute_info_nce(*pair, temperature=self.temperature, excluded=excluded)
-            for pair in ((queries, candidates), (candidates, queries))
-        )
-        return ItemLosses((there + back) / 2, batch["task_ids"][: len(queries)])
+        head = base_model.get_output_embeddings()
+        return compute_pair_losses(model, head, batch, temperature=self.temperature)
+
+    def make_gradient_source(
+        self, loaded: LoadedModel, **options: Unpack[GradientOptions]
+    ) -> GradientSource:
+        collator = PairCollator(loaded.processor, options["model_tasks"])
+        return TextGradientSource(
+            loaded, self.tasks.tasks, collator=collator,
+            compute_losses=partial(compute_pair_losses, temperature=self.temperature), **options
+        )  # fmt: skip
 
     def count_items(self, batch: dict[str, Any]) -> int:
         return len(batch["excluded"])

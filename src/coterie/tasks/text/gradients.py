@@ -1,6 +1,6 @@
 """`TextGradientSource`: text tasks, compared in an adapter's parameters and a new shared LoRA."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import Any, Unpack, cast
 
@@ -26,6 +26,8 @@ from coterie.tasks.gradients import (
     preserve_flags,
     split_into_batches,
 )
+from coterie.tasks.losses import ItemLosses
+from coterie.tasks.predictions import Collator
 from coterie.tasks.text.batches import TextCollator, compute_token_losses
 from coterie.tasks.text.task import TextTask
 from coterie.tuner.layer import CoterieLayer
@@ -34,22 +36,34 @@ DEFAULT_SITES = ("text.attn", "text.mlp")
 """Where the shared LoRA is added unless `at` names other roles."""
 NAME = "coterie_probe"
 RANK = 8
+ComputeLosses = Callable[[nn.Module, nn.Module | None, dict[str, Any]], ItemLosses]
 
 
 class TextGradientSource(GradientSource):
-    """Each task has rows of its own; losses are means over answer tokens, in nats."""
+    """Each task has rows of its own; losses are means over answer tokens, in nats, or another."""
 
     paired = False
 
     def __init__(
-        self, loaded: LoadedModel, tasks: Sequence[TextTask], **options: Unpack[GradientOptions]
+        self,
+        loaded: LoadedModel,
+        tasks: Sequence[TextTask],
+        *,
+        collator: Collator | None = None,
+        compute_losses: ComputeLosses = compute_token_losses,
+        **options: Unpack[GradientOptions],
     ) -> None:
-        """Compare `tasks` in a model, grafted or not."""
+        """Compare `tasks` in a model, grafted or not.
+
+        `collator` and `compute_losses` are those of another loss on the same rows, which gets the
+        model, its output head and a batch.
+        """
         self.loaded, self.tasks, self.options = loaded, tuple(tasks), options
         self.names = tuple(task.name for task in tasks)
         self.at = tuple(DEFAULT_SITES if options["at"] is None else options["at"])
         self.settings = {"at": list(self.at)}
-        self.collator = TextCollator(loaded.processor, options["model_tasks"])
+        self.collator = collator or TextCollator(loaded.processor, options["model_tasks"])
+        self.compute_losses = compute_losses
 
     def sample_batches(self, batches: int, batch_size: int, *, seed: int) -> list[list[list[Any]]]:
         split, skip = self.options["split"], self.options["skip_bad_rows"]
@@ -83,7 +97,7 @@ class TextGradientSource(GradientSource):
         inputs = {key: each.to(device) for key, each in self.collator(batch).items()}
         base: Any = self.loaded.model
         base = base.get_base_model() if isinstance(base, PeftModel) else base
-        losses = compute_token_losses(model, base.get_output_embeddings(), inputs).losses
+        losses = self.compute_losses(model, base.get_output_embeddings(), inputs).losses
         if not len(losses):
             raise ValueError(
                 f"{batch[0].source}: no token of the batch's answers can be predicted, as nothing "
