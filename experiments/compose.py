@@ -4,8 +4,8 @@ One run learns pictures with written questions and names of drawings; the other 
 words, and to write down what is asked, or to answer it about a description in writing.
 `spoken_question`, a spoken question about a picture, is of neither. Scored are the parents, their
 compositions and the controls, each as a run with all five tasks, so that all read the same samples.
-A second call goes on where the first was stopped. The result is
-benchmarks/results/compose-cpu.json.
+A second call goes on where the first was stopped. The result, of which a call replaces what it
+measured, is benchmarks/results/compose-cpu.json.
 """
 
 import argparse
@@ -44,6 +44,7 @@ STEPS = 64
 LIMIT = 50
 VALIDATION_LIMIT = 16
 SINGLE = {PICTURES: (1.0, 0.0), SPEECH: (0.0, 1.0)}
+SEARCHED = "searched"
 COMPOSED: dict[str, dict[str, Any]] = {
     "even": {},
     "1 and 1": {"weights": (1.0, 1.0)},
@@ -52,13 +53,15 @@ COMPOSED: dict[str, dict[str, Any]] = {
     "TIES on factors": {"text": "ties"},
 }
 MEASURE = """
-import resource, sys, time
+import re, sys, time
 import coterie, coterie.compose
-start, before = time.monotonic(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-processor = time.process_time()
+
+def peak():  # getrusage has that of the process before exec
+    return re.search(r"VmHWM:\\s+(\\d+)", open("/proc/self/status").read())[1]
+
+before, start, processor = peak(), time.monotonic(), time.process_time()
 coterie.compose(sys.argv[2:], out=sys.argv[1])
-after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-print(time.monotonic() - start, time.process_time() - processor, before, after)
+print(time.monotonic() - start, time.process_time() - processor, before, peak())
 """
 
 
@@ -157,7 +160,9 @@ def score(run: Run, *, blind: bool = False) -> dict[str, Any]:
     }
 
 
-def run_seed(out: Path, seed: int, recipe: str, speech: str) -> dict[str, Any]:
+def run_seed(
+    out: Path, seed: int, recipe: str, speech: str, kinds: Sequence[str]
+) -> dict[str, Any]:
     """Train the parents, compose them, and score all on the parents' tasks and the unseen one."""
     tasks = write_rows(out / "rows")
     own = {PICTURES: ("asked", "naming"), SPEECH: SPEECH_TASKS[speech]}
@@ -173,21 +178,25 @@ def run_seed(out: Path, seed: int, recipe: str, speech: str) -> dict[str, Any]:
         name: compose(parents, folder / name, weights=weights, tasks=everything, media="text")
         for name, weights in SINGLE.items()
     }
-    for name, given in COMPOSED.items():
+    curve: list[dict[str, Any]] = []
+    for name in kinds:
+        given = COMPOSED.get(name, {})
+        if name == SEARCHED:
+            run = compose(parents, folder / "search", weights="search", device="cpu")
+            record = json.loads(run.directory.composition_file.read_text("utf-8"))
+            given, curve = (
+                {"weights": [each["weight"] for each in record["runs"]]},
+                record["search"],
+            )
         systems[name] = compose(parents, folder / name, tasks=everything, **given)
-    searched = compose(parents, folder / "search", weights="search", device="cpu")
-    record = json.loads(searched.directory.composition_file.read_text("utf-8"))
-    weights = [each["weight"] for each in record["runs"]]
-    systems["searched"] = compose(parents, folder / "searched", weights=weights, tasks=everything)
     scores = {name: score(run) for name, run in systems.items()}
-    blind = score(systems["1 and 1"], blind=True)
+    blind = score(systems[kinds[0]], blind=True)
     table = coterie.compare(
         {name: [run] for name, run in systems.items()}, baseline=systems[PICTURES], controls=False
     )
     print(table.to_markdown(), flush=True)
     return {
-        "own": own, "scores": scores, "blind": blind, "weights": weights,
-        "curve": record["search"], "table": table.dump(),
+        "own": own, "scores": scores, "blind": blind, "curve": curve, "table": table.dump(),
         "cost": measure_cost(folder / "cost", parents),
     }  # fmt: skip
 
@@ -212,17 +221,21 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--recipe", default="one LoRA", choices=list(make_recipes()))
     parser.add_argument("--speech", nargs="+", default=list(SPEECH_TASKS), choices=SPEECH_TASKS)
+    parser.add_argument("--kinds", nargs="+", default=[*COMPOSED, SEARCHED], help="of compositions")
     given = parser.parse_args()
     torch.set_num_threads(1)
     out = given.out.absolute()
     found = {
-        speech: [run_seed(out, seed, given.recipe, speech) for seed in range(given.seeds)]
+        speech: [
+            run_seed(out, seed, given.recipe, speech, given.kinds) for seed in range(given.seeds)
+        ]
         for speech in given.speech
     }
+    before = json.loads(RESULT.read_text("utf-8"))["speech"] if RESULT.is_file() else {}
     facts = provenance(torch.device("cpu")) | {
         "recipe": given.recipe, "steps": STEPS,
         "batch_size": BATCH_SIZE, "rank": RANK, "limit": LIMIT, "training_rows": TRAINING_ROWS,
-        "validation_limit": VALIDATION_LIMIT, "speech": found,
+        "validation_limit": VALIDATION_LIMIT, "speech": before | found,
     }  # fmt: skip
     write_json(RESULT, facts)
 

@@ -14,6 +14,7 @@ from typing import Any
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "benchmarks" / "results"
 README, PAGE = ROOT / "README.md", ROOT / "docs" / "results.md"
+COMPOSE = ROOT / "docs" / "guides" / "compose.md"
 AWAKER = ROOT / "docs" / "recipes" / "awaker.md"
 UNITS = {"segmentation": "mIoU, %", "depth": "RMSE, m", "normals": "degrees", "edges": "odsF, %",
          "reshading": "L1"}  # fmt: skip
@@ -80,6 +81,17 @@ def habits(name: str) -> str:
 def one_prompt() -> str:
     """The scores of `experiments.one_prompt`."""
     return scores(read("one-prompt-cpu.json")["table"])
+
+
+def composed(speech: str) -> str:
+    """The scores of `experiments.compose` with one of its runs on speech, the first seed."""
+    found = read("compose-cpu.json")["speech"][speech][0]
+    first = next(name for name in found["scores"] if name not in found["own"])
+    rows = {**found["scores"], f"{first}, blind": found["blind"]}
+    names = list(found["blind"])
+    cells = ([shown({**row[name], "value": row[name]["score"]}, 0) for name in names]
+             for row in rows.values())  # fmt: skip
+    return markdown(["%", *names], [[name, *row] for name, row in zip(rows, cells, strict=True)])
 
 
 def tagged() -> str:
@@ -197,6 +209,7 @@ TABLES: dict[tuple[Path, str], Callable[[], str]] = {
     (PAGE, "habits_unasked"): partial(habits, "unasked"),
     (PAGE, "one_prompt"): one_prompt,
     (PAGE, "tagged"): tagged,
+    (COMPOSE, "composed_transcribe"): partial(composed, "transcribe"),
     (AWAKER, "gate_inputs"): gate_inputs,
     (AWAKER, "awaker_variants"): partial(awaker_variants, "tagged-cuda.json"),
     (AWAKER, "awaker_information"): partial(awaker_variants, "tagged-cpu.json"),
