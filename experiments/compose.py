@@ -160,6 +160,13 @@ def score(run: Run, *, blind: bool = False) -> dict[str, Any]:
     }
 
 
+def count_numbers(run: Run) -> dict[str, int]:
+    """Count the unseen questions for a number, and those that a number was the answer to."""
+    rows = run.directory.try_read_predictions("test", UNSEEN)
+    asked = [row for row in rows if "".join(row["answers"]).isdigit()]
+    return {"asked": len(asked), "answered": sum(row["prediction"].isdigit() for row in asked)}
+
+
 def run_seed(
     out: Path, seed: int, recipe: str, speech: str, kinds: Sequence[str]
 ) -> dict[str, Any]:
@@ -196,7 +203,8 @@ def run_seed(
     )
     print(table.to_markdown(), flush=True)
     return {
-        "own": own, "scores": scores, "blind": blind, "curve": curve, "table": table.dump(),
+        "own": own, "numbers": {name: count_numbers(run) for name, run in systems.items()},
+        "scores": scores, "blind": blind, "curve": curve, "table": table.dump(),
         "cost": measure_cost(folder / "cost", parents),
     }  # fmt: skip
 
