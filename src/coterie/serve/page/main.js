@@ -43,7 +43,6 @@ function present() {
   const names = run.models.map((name) => [name, name === AUTO ? "auto: the gates decide" : name]);
   if (isDense && names.length > 1) names.unshift([ALL, "all tasks"]);
   at("task").replaceChildren(...names.map(([value, label]) => new Option(label, value)));
-  at("task").addEventListener("change", fit);
   at("options").hidden = isDense;
   at("longest").max = run.limits.answer_tokens;
   at("send").textContent = isDense ? "Predict" : "Ask";
@@ -177,6 +176,7 @@ async function submit(event) {
   }
 }
 
+at("task").addEventListener("change", fit);
 at("ask").addEventListener("submit", submit);
 at("ask").addEventListener("keydown", (event) => {
   if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) at("ask").requestSubmit();
