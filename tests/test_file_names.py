@@ -98,5 +98,7 @@ def test_a_file_that_may_be_meant_is_named(tmp_path: Path, monkeypatch: pytest.M
     assert suggest_file(str(tmp_path / "moods.csv")) == " (did you mean mood.csv?)"
     assert suggest_file(str(tmp_path / "colours.jsonl")) == ""
     assert suggest_file(str(tmp_path / "nowhere" / "moods.csv")) == ""
+    assert suggest_file("data/file:///data/a.csv") == "; give the path without file://"
+    assert suggest_file("data/${HOME}/a.csv").endswith("not replaced here: give the path itself")
     monkeypatch.chdir(tmp_path)
     assert suggest_file("modd.csv") == " (did you mean mood.csv?)"

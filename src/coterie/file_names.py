@@ -103,6 +103,10 @@ def suggest_path(path: str) -> str:
     except OSError as error:
         if error.errno == errno.ENAMETOOLONG:
             return f"; {describe_long_path(path)}"
+    if "file:/" in path:
+        return "; give the path without file://"
+    if re.search(r"\$\{?[A-Za-z_]", path):
+        return "; variables such as $HOME are not replaced here: give the path itself"
     return "; write / in place of \\ between folders" if "\\" in path else ""
 
 

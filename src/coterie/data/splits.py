@@ -15,6 +15,10 @@ FURTHER = re.compile(r"(test|eval)[_-][\w-]+")
 """Further splits, as test_hard, which `evaluate` may be asked for."""
 
 
+class MissingSplitError(ValueError):
+    """Error of a data set that has splits of its own, and not the one that is read."""
+
+
 def get_split_name(name: str) -> str:
     """Return the split that a name stands for: "validation" for "val"; others as they are."""
     return ALIASES.get(name.lower(), name)

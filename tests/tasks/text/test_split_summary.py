@@ -4,7 +4,7 @@ from pathlib import Path
 
 from coterie.metrics.text.exact_match import ExactMatch
 from coterie.metrics.text.mean_absolute_error import MeanAbsoluteError
-from coterie.tasks import TextTask
+from coterie.tasks import TextTask, TextTasks
 from coterie.tasks.text.split_summary import score_baselines, summarize_rows
 from tests.data.files import jsonl
 
@@ -44,3 +44,17 @@ def test_rows_that_are_bad_or_too_few(tmp_path: Path):
     few = jsonl(tmp_path / "few.jsonl", good[:1])
     found = summarize_rows(TextTask(name="t", rows={"all": str(few)}), "test", None)
     assert found.problem.startswith("task 't', few.jsonl: 1 different rows cannot be shared out")
+
+
+def test_splits_that_are_not_there(tmp_path: Path):
+    rows = [{"question": f"q{i}", "answer": i} for i in range(3)]
+    for split in ("train", "test"):
+        (tmp_path / split).mkdir()
+        jsonl(tmp_path / split / f"{split}.jsonl", rows)
+    own = TextTask(name="t", rows={"all": str(tmp_path)})
+    train, validation, test = TextTasks(tasks=(own,)).summarize()
+    assert train.is_good and validation.is_good and test.is_good  # nothing needs validation
+    assert "no split 'validation': it has test, train" in validation.notices[0]
+    scored = TextTask(name="t", rows={"test": str(tmp_path / "test" / "test.jsonl")})
+    train, test = TextTasks(tasks=(scored,)).summarize()
+    assert train.problem == "task 't' has no split 'train': it has test" and test.is_good

@@ -24,11 +24,12 @@ def _compile_placeholders(names: str) -> re.Pattern[str]:
 
 
 def make_other_mark_pattern() -> re.Pattern[str]:
-    """Return a pattern of marks such as <depth>, <image 2> and <|image_1|>, as group 1."""
+    """Return a pattern of marks such as <depth>, <IMAGE>, <image 2> and <|image_1|>, as group 1."""
     known = find_media_modalities()
     others = "|".join(re.escape(mark) for mark in OTHER_MARKS if mark not in known)
     numbered = rf"(?:{list_names()})[ _-]?\d+|\|(?:{list_names()})(?:_\d+)?\|"
-    return re.compile(rf"(<(?:{others}|{numbered})>)")
+    capitals = rf"(?-i:(?!{list_names()}))(?:{list_names()})"  # a placeholder has none
+    return re.compile(rf"(<(?i:{others}|{numbered}|{capitals})>)")
 
 
 def list_names() -> str:

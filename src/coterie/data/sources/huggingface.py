@@ -7,7 +7,7 @@ from typing import Any
 from coterie.data.sources.base import RowSource, get_first_line
 from coterie.data.sources.class_labels import find_label_features, name_labels
 from coterie.data.sources.parquet import read_row
-from coterie.data.splits import find_split
+from coterie.data.splits import MissingSplitError, find_split
 from coterie.optional_imports import import_optional
 
 HUB_ID = re.compile(r"hf:(?P<id>[\w.-]+(/[\w.-]+)?)(:(?P<config>[^:#]+))?(#(?P<split>.+))?")
@@ -66,7 +66,7 @@ def select_split(found: Any, split: str, *, called: str, folder: Path) -> Datase
         return DatasetSource(found, called=called, folder=folder)
     name = find_split(split, found)
     if name is None:
-        raise ValueError(
+        raise MissingSplitError(
             f"{called} has no split {split!r}: it has {', '.join(found)}. Name others in "
             "tasks.yaml, such as "
             "rows: {train: 'hf:owner/name#train[:90%]', validation: 'hf:owner/name#train[90%:]'}"

@@ -17,7 +17,7 @@ from coterie.data.sources.repository import (
     list_folders,
     open_row_files,
 )
-from coterie.data.splits import ALIASES, find_split
+from coterie.data.splits import ALIASES, MissingSplitError, find_split
 from coterie.file_names import suggest_file
 
 SAVED = ("dataset_info.json", "dataset_dict.json")
@@ -119,7 +119,7 @@ def open_folder(path: Path, *, split: str) -> RowSource:
     if folders and {name.lower() for name in folders} <= {*ALIASES}:
         name = find_split(split, folders)
         if name is None:
-            raise ValueError(f"{path} has no split {split!r}: it has {', '.join(folders)}")
+            raise MissingSplitError(f"{path} has no split {split!r}: it has {', '.join(folders)}")
         found = open_folder(path / name, split=split)
         found.is_split = True
         return found

@@ -8,7 +8,13 @@ from coterie.data.sources.base import RowSource
 from coterie.data.sources.concatenated import join
 from coterie.data.sources.files import find_kind, open_file
 from coterie.data.sources.folder import get_media_suffixes, is_visible
-from coterie.data.splits import ALIASES, find_split, find_split_in_path, get_split_name
+from coterie.data.splits import (
+    ALIASES,
+    MissingSplitError,
+    find_split,
+    find_split_in_path,
+    get_split_name,
+)
 
 NOT_ROWS = ("dataset_infos.json", "config.json", "package.json")
 """Files in such folders that hold no rows."""
@@ -78,7 +84,9 @@ def open_row_files(path: Path, files: Sequence[Path], *, split: str) -> RowSourc
     is_split = bool({*splits} - {"", "train"})
     name = find_split(split, splits) if is_split else next(iter(splits))
     if name is None:
-        raise ValueError(f"{path} has no split {split!r}: it has {', '.join(sorted(splits))}")
+        raise MissingSplitError(
+            f"{path} has no split {split!r}: it has {', '.join(sorted(splits))}"
+        )
     chosen = splits[name]
     if len({find_kind(file) for file in chosen}) > 1:
         names = ", ".join(file.name for file in chosen[:5])

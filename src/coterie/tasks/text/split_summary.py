@@ -8,6 +8,7 @@ from statistics import median_low
 import numpy as np
 
 from coterie.data.sample_check import SampleCheck
+from coterie.data.splits import MissingSplitError
 from coterie.data.subset import spread_indices
 from coterie.metrics.base import TextMetric, TextPrediction
 from coterie.tasks.split_summary import SplitSummary
@@ -21,9 +22,15 @@ SEED = 0
 
 
 def summarize_rows(task: TextTask, split: str, sample_check: SampleCheck | None) -> SplitSummary:
-    """Read the rows of a split, good and bad, and score answers by chance and a constant one."""
+    """Read the rows of a split, good and bad, and score answers by chance and a constant one.
+
+    That a data set has splits of its own, and not this one, is a problem of "train" alone.
+    """
     try:
         rows = task.read_rows(split, sample_check=sample_check)
+    except MissingSplitError as error:
+        problem, notices = (str(error), ()) if split == "train" else ("", (str(error),))
+        return SplitSummary(tasks=(task.name,), split=split, problem=problem, notices=notices)
     except ValueError as error:  # no such file, or too few rows for the splits
         return SplitSummary(tasks=(task.name,), split=split, problem=str(error))
     media, answers = Counter[str](), []

@@ -172,7 +172,7 @@ class TextTasks(TaskSet):
         return [
             summarize_rows(task, split, sample_check if split in TRAINED_SPLITS else scored)
             for task in self.tasks
-            for split in task.list_splits()
+            for split in dict.fromkeys(("train", *task.list_splits()))  # or nothing can be trained
         ]
 
     def list_notices(self, datasets: Sequence[ValidatedDataset]) -> list[str]:
