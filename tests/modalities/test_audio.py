@@ -60,7 +60,7 @@ def test_many_channels_at_a_high_rate(monkeypatch) -> None:
         Audio().decode(content)
 
 
-@pytest.mark.parametrize("form", ["WAV", "AIFF"])
+@pytest.mark.parametrize("form", ["WAV", "AIFF", "AU", "RF64", "W64"])
 def test_a_third_of_a_sound(form) -> None:
     content = wav(tone(), form=form)
     with pytest.raises(ValueError, match=r"is cut off after \d+ samples: \d+ bytes are missing"):

@@ -96,6 +96,15 @@ def test_16_bits_the_big_end_first() -> None:
     assert np.asarray(decode_image(saved(big, "TIFF")))[0, :, 0].tolist() == [0, 85, 170, 255]
 
 
+def test_32_bits_without_a_sign() -> None:
+    values = np.array([[0, 1, 2, 3]], np.uint32) * ((2**32 - 1) // 3)
+    signed = saved(Image.fromarray(values.view(np.int32)), "TIFF")
+    # The entry of tag 339, SampleFormat: one 16-bit number, from 2 (signed) to 1.
+    entry = b"\x53\x01\x03\x00\x01\x00\x00\x00"
+    unsigned = signed.replace(entry + b"\x02", entry + b"\x01")
+    assert np.asarray(decode_image(unsigned))[0, :, 0].tolist() == [0, 85, 170, 255]
+
+
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_pixels_that_are_no_numbers(value: float) -> None:
     content = saved(Image.fromarray(np.array([[0, value]], np.float32)), "TIFF")

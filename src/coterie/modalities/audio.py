@@ -88,7 +88,8 @@ def decode_by_soundfile(content: bytes) -> tuple[Float32[np.ndarray, " time"], i
             raise _make_decoding_error(content, error) from None
     missing = max(0, estimate_min_bytes(content) - len(content))
     if missing or len(mono) < frames:
-        raise ValueError(f"is cut off after {len(mono)} samples: {missing} bytes are missing")
+        lost = f"{missing} bytes" if missing else f"{frames - len(mono)} samples"
+        raise ValueError(f"is cut off after {len(mono)} samples: {lost} are missing")
     return mono, rate
 
 
@@ -112,13 +113,20 @@ def _read_blocks(file: Any, frames: int) -> Float32[np.ndarray, " time"]:
 
 
 def estimate_min_bytes(content: bytes) -> int:
-    """Return the least size in bytes that the header of a WAV, AIFF or Ogg file implies.
+    """Return the least size in bytes that the header of a WAV, AIFF, AU or Ogg file implies.
 
-    soundfile reads truncated files without an error. 0 for other formats, and for a WAV file whose
+    soundfile reads truncated files without an error. 0 for other formats, and for a file whose
     header was written before its length was known.
     """
     if content[:4] == b"RIFF":
         return estimate_min_wav_bytes(content)
+    if content[:4] == b"RF64" and content[12:16] == b"ds64":  # WAV with lengths of 64 bits
+        return int.from_bytes(content[20:28], "little") + 7
+    if content[:4] == b"riff":  # Sony's Wave64: the size of all follows its identifier
+        return int.from_bytes(content[16:24], "little")
+    if content[:4] == b".snd":
+        size = int.from_bytes(content[8:12], "big")
+        return int.from_bytes(content[4:8], "big") + size if size not in UNKNOWN_LENGTHS else 0
     if content[:4] == b"FORM":
         return int.from_bytes(content[4:8], "big") + 7
     if content[:4] == b"OggS":

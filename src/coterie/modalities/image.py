@@ -20,6 +20,8 @@ its first frame is the picture."""
 
 SUBFILE_TYPE, REDUCED_OR_MASK = 254, 0b101
 """The TIFF tag that tells what a frame is, and its bits of a smaller copy and of a mask."""
+SAMPLE_FORMAT, UNSIGNED = 339, 1
+"""The TIFF tag that tells what a pixel's number is, and its value for integers without a sign."""
 MAX_COPIES = 32
 """The most frames of a TIFF file that are looked at for a second page: pyramids have a dozen."""
 
@@ -78,7 +80,7 @@ def decode_image(content: bytes) -> Any:
         upright = import_optional("PIL.ImageOps", "data").exif_transpose(image)
     except Exception as error:  # decoders raise many types for damaged files
         raise ValueError(f"is a damaged {image.format} picture: {error}") from None
-    return convert_to_rgb(upright, image.format)
+    return convert_to_rgb(upright, image.format, is_unsigned=is_unsigned(image))
 
 
 def open_image(content: bytes) -> Any:
@@ -146,16 +148,26 @@ def is_animated(image: Any) -> bool:
         raise ValueError(f"is a damaged {image.format} picture: {error}") from None
 
 
-def convert_to_rgb(image: Any, image_format: str | None = None) -> Any:
+def is_unsigned(image: Any) -> bool:
+    """Return whether a TIFF file's integers have no sign, with which Pillow reads 32 bits."""
+    tags = getattr(image, "tag_v2", None)
+    return bool(tags) and bool(np.ravel(tags.get(SAMPLE_FORMAT, UNSIGNED))[0] == UNSIGNED)
+
+
+def convert_to_rgb(
+    image: Any, image_format: str | None = None, *, is_unsigned: bool = False
+) -> Any:
     """Convert `image` to 8-bit RGB, over white where it is transparent.
 
-    Grey values of more than 8 bits are scaled by `scale_grey`: Pillow would clip them at 255.
+    Grey values of more than 8 bits are scaled by `scale_grey`: Pillow would clip them at 255. Those
+    of 32 bits are read without a sign if `is_unsigned`.
     """
     # Pillow opens a PGM of 16 bits, and before release 11 such a PNG, as "I".
     if image.mode.startswith("I;16") or (image.mode == "I" and image_format in ("PNG", "PPM")):
         return convert_grey(scale_grey(np.asarray(image), largest=65535))
     if image.mode == "I":
-        return convert_grey(scale_grey(np.asarray(image), largest=255))
+        values = np.asarray(image).view(np.uint32 if is_unsigned else np.int32)
+        return convert_grey(scale_grey(values, largest=255))
     if image.mode == "F":
         return convert_grey(scale_grey(np.asarray(image), largest=1))
     try:
