@@ -1,5 +1,6 @@
 """`load_processor`: with the video part and without, or one error that names what is missing."""
 
+import json
 import pickle
 from importlib.util import find_spec
 from pathlib import Path
@@ -53,6 +54,23 @@ def test_settings_of_videos_come_from_the_files(folder: Path) -> None:
     (folder / "video_preprocessor_config.json").write_text('{"fps": 2, "max_frames": 8}')
     found = load_processor(str(folder), AutoConfig.from_pretrained(folder)).video_processor
     assert (found.fps, found.max_frames, found.min_frames) == (2, 8, None)
+
+
+def test_a_tokenizer_that_needs_a_package_or_code(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = TINY["llama"]().model.config
+    config.save_pretrained(tmp_path)
+    settings = {"auto_map": {"AutoTokenizer": ["mine.Words", None]}, "tokenizer_class": "Words"}
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps(settings))
+    with pytest.raises(ValueError, match="comes with Python code of its own"):
+        load_processor(str(tmp_path), config)
+    (tmp_path / "tokenizer_config.json").write_text('{"tokenizer_class": "LlamaTokenizer"}')
+    (tmp_path / "tokenizer.model").write_bytes(b"\n\x0e\n\x05<unk>")
+    monkeypatch.setattr(processors, "find_spec", lambda name: None)
+    needed = "tokenizer.model alone, which needs sentencepiece or tiktoken .* pip install sentenc"
+    with pytest.raises(ValueError, match=needed):
+        load_processor(str(tmp_path), config)
 
 
 def test_a_missing_package_is_named(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from importlib.util import find_spec
 from inspect import isclass
+from pathlib import Path
 from typing import Any, cast
 
 from coterie.data.sources.base import get_first_line
@@ -11,6 +12,9 @@ from coterie.models.base_config import describe_remote_code
 PACKAGES = ("torchvision", "timm", "num2words")
 """What processors and vision towers of some families import: the extra `families`."""
 ADVICE = "pip install 'coterie[families]'"
+SLOW_TOKENIZER, FAST_TOKENIZER = "tokenizer.model", "tokenizer.json"
+CONVERTERS = ("sentencepiece", "tiktoken")
+"""What reads the first of these: most models have it in sentencepiece's format."""
 LOADING_ERRORS = (OSError, ValueError, KeyError, ImportError)
 """What transformers raises for missing or damaged files, and for missing packages."""
 
@@ -74,7 +78,7 @@ def load_processor(folder: str, config: Any) -> Any:
             return _load_without_videos(folder, PROCESSOR_MAPPING.get(type(config), None))
     except LOADING_ERRORS as error:
         # The first problem of a model with media may have been that of the videos.
-        problem = error if reads_media else problem
+        problem = error if reads_media or describe_remote_code(folder, error) else problem
     raise ValueError(describe_loading_problem(folder, problem)) from problem
 
 
@@ -82,6 +86,12 @@ def describe_loading_problem(folder: str, problem: Exception) -> str:
     """Describe why what is in a folder cannot be loaded, and what to do."""
     if remote := describe_remote_code(folder, problem):
         return remote
+    if converters := find_missing_converters(folder):
+        return (
+            f"base={folder!r} has its tokenizer in {SLOW_TOKENIZER} alone, which needs "
+            f"{' or '.join(converters)} to be read, and it is not installed: pip install "
+            f"{converters[0]} protobuf; or put its {FAST_TOKENIZER} beside it"
+        )
     reason = get_first_line(problem)
     missing = [name for name in PACKAGES if name in str(problem).lower() and not find_spec(name)]
     if missing:
@@ -91,6 +101,13 @@ def describe_loading_problem(folder: str, problem: Exception) -> str:
         f"base={folder!r} has no processor or tokenizer that can be loaded ({reason}): put its "
         "tokenizer's files (and preprocessor_config.json) beside config.json"
     )
+
+
+def find_missing_converters(folder: str) -> tuple[str, ...]:
+    """Return the packages that read a folder's only tokenizer file, if none is installed."""
+    files = [Path(folder, name).is_file() for name in (SLOW_TOKENIZER, FAST_TOKENIZER)]
+    is_missing = files == [True, False] and not any(map(find_spec, CONVERTERS))
+    return CONVERTERS if is_missing else ()
 
 
 def _load_without_videos(folder: str, usual_kind: Any) -> Any:

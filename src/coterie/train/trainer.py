@@ -141,9 +141,12 @@ class MixtureTrainer(Trainer):
         context, last = self.stage_context, find_latest(self.stage_context.folder)
         saved = f"the last good checkpoint is {last}" if last else "there is no checkpoint yet"
         step = context.finished_steps + self.state.global_step + 1
+        advice = "Train anew with a lower learning_rate or a warmup, or in float32"
+        if step == 1:  # nothing was learned yet
+            advice = "See whether `coterie check` finds the base model damaged, or train in float32"
         raise FloatingPointError(
-            f"stage {context.stage.name!r}, step {step}: {what}; {saved}. Train anew with a lower "
-            "learning_rate or a warmup, or in float32; if it is one task alone, look at its rows"
+            f"stage {context.stage.name!r}, step {step}: {what}; {saved}. {advice}; if it is one "
+            "task alone, look at its rows"
         )
 
     def create_optimizer(self, model: nn.Module | None = None) -> torch.optim.Optimizer:
