@@ -48,5 +48,6 @@ def test_a_composed_system_has_a_section(tmp_path: Path) -> None:
 
 def test_a_damaged_file_is_no_section(tmp_path: Path) -> None:
     assert '<section id="composition">' not in write_page(tmp_path / "a", {"runs": [1]})
-    record = {"runs": RUNS, "tensors": {"q": 1}, "search": [{"losses": None}]}
+    damaged = [{"modalities": 3, "weight": "x"}, *RUNS]
+    record = {"runs": damaged, "tensors": {"q": 1}, "search": [{"losses": None}]}
     assert '<section id="composition">' in write_page(tmp_path / "b", record)

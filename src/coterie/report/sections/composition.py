@@ -27,7 +27,7 @@ class ComposedRuns(Section):
         for system in context.systems:
             directory = system.runs[0].directory
             record = directory.try_read_mapping(directory.composition_file)
-            if runs := [each for each in list_mappings(record.get("runs")) if "weight" in each]:
+            if runs := [parse_run(each) for each in list_mappings(record.get("runs"))]:
                 found.append(
                     {
                         "system": system,
@@ -49,6 +49,17 @@ class ComposedRuns(Section):
 def list_mappings(value: object) -> list[Mapping[str, Any]]:
     """Return the mappings in a list of a file; none of what is damaged."""
     return [each for each in value if isinstance(each, Mapping)] if isinstance(value, list) else []
+
+
+def parse_run(run: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return what the template shows of a run in a file."""
+    modalities = run.get("modalities")
+    return {
+        "folder": str(run.get("folder", "")),
+        "recipe": str(run.get("recipe", "")),
+        "modalities": list(map(str, modalities)) if isinstance(modalities, list) else [],
+        "weight": run.get("weight"),
+    }
 
 
 def list_origins(tensors: object) -> list[str]:
