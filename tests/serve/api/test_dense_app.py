@@ -1,5 +1,6 @@
 """Maps over HTTP: those of the engine, with legends; bad requests are refused with a sentence."""
 
+import asyncio
 import base64
 import io
 import json
@@ -12,7 +13,9 @@ import pytest
 from PIL import Image
 
 from coterie.data.sample import MediaFile
-from coterie.serve.api.dense_app import make_dense_app
+from coterie.serve.api.api_error import ApiError
+from coterie.serve.api.dense_app import MapsRequest, PredictionQueue, make_dense_app
+from coterie.serve.api.server import load_app
 from coterie.serve.dense_engine import DenseEngine, make_picture
 from coterie.train.run import Run
 from tests.evaluate.dense_runs import RandomPictures, dense_run
@@ -20,6 +23,7 @@ from tests.serve.api.conftest import LIMITS
 from tests.serve.api.servers import serving
 from tests.serve.api.test_hostile_requests import JSON, picture, send
 from tests.serve.api.test_page import get_json
+from tests.serve.engines import two_tasks
 
 
 @pytest.fixture(scope="module")
@@ -78,6 +82,12 @@ def test_one_task_and_the_run(address: str) -> None:
     assert [each["id"] for each in models] == described["models"]
 
 
+def test_a_served_folder_has_the_application_of_its_tasks(made: Run, tmp_path: Path) -> None:
+    options: dict[str, Any] = {"api_key": None, "batch_size": 2, "limits": LIMITS, "device": "cpu"}
+    assert load_app(made.folder, **options).state.names == ("depth", "classes", "scene")
+    assert load_app(two_tasks(tmp_path), **options).state.names == ("yes", "no")
+
+
 @pytest.mark.parametrize(
     ("body", "status", "said"),
     [
@@ -94,12 +104,7 @@ def test_what_is_refused(address: str, body: Any, status: int, said: str) -> Non
     assert send(address, "{", "/v1/maps", JSON)[0] == 400
 
 
-def test_more_than_may_wait_come_again(made: Run, engine: DenseEngine, tmp_path: Path) -> None:
-    import asyncio
-
-    from coterie.serve.api.api_error import ApiError
-    from coterie.serve.api.dense_app import MapsRequest, PredictionQueue
-
+def test_more_than_may_wait_come_again(engine: DenseEngine) -> None:
     async def ask() -> None:
         queue = PredictionQueue(engine, LIMITS)
         queue.waiting = LIMITS.waiting
