@@ -60,6 +60,11 @@ WITHOUT_BOTH = {"llama", "qwen2", "qwen2_moe", "vit", "dinov2", "swin", "convnex
 """Models of text or of pictures alone."""
 OWN_GENERATE = {"blip_2", "instructblip"}
 """They generate by a model inside, which gets no `input_ids`."""
+NO_DRAFTS, NO_ASSISTANT = {"mllama"}, {"paligemma"}
+"""Transformers' own models fail with drafted tokens, in 5.23 and 5.24: Mllama's cross-attention
+mask is too short, and PaliGemma counts an assistant's to the prefix, whose tokens they change."""
+NO_NEXT_TURN = {"paligemma"}
+"""Tokens of its prompt attend to later ones of it, so that a longer prompt is another prefix."""
 OTHER_FILES = {"clip", "siglip", "omni"}
 CASES = [
     pytest.param(family, kind, marks=() if (family, kind) in FAST else pytest.mark.slow)
@@ -111,8 +116,11 @@ def test_beams_drafts_and_the_next_turn(family: str, kind: str) -> None:
         tiny = TINY[family]()
         model = routed(tiny, GATES[kind], role)
         check_beams(model, tiny)
-        check_drafts(model, tiny, None if family in OWN_GENERATE else TINY[family]().model)
-        if family not in OWN_GENERATE:  # they take the pictures again in each turn
+        has_assistant = family not in OWN_GENERATE | NO_ASSISTANT
+        if family not in NO_DRAFTS:
+            check_drafts(model, tiny, TINY[family]().model if has_assistant else None)
+        # OWN_GENERATE take the pictures again in each turn.
+        if family not in OWN_GENERATE | NO_NEXT_TURN:
             check_next_turn(model, tiny, decides_by_prompt=kind in ("hidden", "embedding"))
 
 
@@ -158,6 +166,8 @@ def check_next_turn(model, tiny: Tiny, *, decides_by_prompt: bool) -> None:
     for name, value in prompt.items():
         if value.shape[:2] == prompt["input_ids"].shape:
             more = torch.full_like(said, int(name == "attention_mask"))
+            if value.ndim > 2:  # Mllama's mask of pictures: as of the last token
+                more = value[:, -1:].expand(-1, said.shape[1], *value.shape[2:])
             whole[name] = torch.cat([value, said if name == "input_ids" else more], 1)
     shape = whole["input_ids"].shape
     text = {name: value for name, value in whole.items() if value.shape[:2] == shape}
