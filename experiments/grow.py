@@ -36,9 +36,9 @@ RESULT = Path(__file__).parents[1] / "benchmarks" / "results" / "grow-cpu.json"
 PICTURES = ("group", "food_group", "naming")
 SPEECH = ("spoken", "spoken_initial")
 RANK = 16
-STEPS = 24
-OPTIONS: dict[str, Any] = {"steps": STEPS, "batch_size": 16, "learning_rate": 1e-3}
-LIMIT = 40
+STEPS = 48
+OPTIONS: dict[str, Any] = {"steps": STEPS, "batch_size": 8, "learning_rate": 1e-3}
+LIMIT = 30
 
 
 def make_picture_base(folder: Path) -> Path:
