@@ -210,6 +210,7 @@ TABLES: dict[tuple[Path, str], Callable[[], str]] = {
     (PAGE, "one_prompt"): one_prompt,
     (PAGE, "tagged"): tagged,
     (COMPOSE, "composed_transcribe"): partial(composed, "transcribe"),
+    (COMPOSE, "composed_answer"): partial(composed, "answer"),
     (AWAKER, "gate_inputs"): gate_inputs,
     (AWAKER, "awaker_variants"): partial(awaker_variants, "tagged-cuda.json"),
     (AWAKER, "awaker_information"): partial(awaker_variants, "tagged-cpu.json"),
