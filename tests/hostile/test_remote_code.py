@@ -12,6 +12,7 @@ LOADERS = ("from_pretrained", "from_config")
 PLAIN = {
     "Dinov2Model": "a class of transformers, for files of `coterie fetch` with a known digest",
     "CLIPVisionModel": "a class of transformers, which runs no code of a folder",
+    "ASTModel": "a class of transformers, which runs no code of a folder",
     "SiglipVisionModel": "a class of transformers, which runs no code of a folder",
     "PeftModel": "an adapter, whose configuration was checked",
     "CoterieConfig": "coterie's own",

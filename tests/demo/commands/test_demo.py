@@ -34,7 +34,11 @@ def test_flags_reach_the_showcase(
     monkeypatch.setattr(Showcase, "run", run)
     called = coterie("demo", *flags)
     assert called.code == 0
-    assert called.out.endswith(f"\nmoelora beats it.\nthe report is {expected[0]}/report.html\n")
+    out = expected[0]
+    assert called.out.endswith(
+        f"\nmoelora beats it.\nthe report is {out}/report.html\n"
+        f"ask the mixture: coterie serve {out}/moelora\n"
+    )
     assert seen == [expected]
 
 
