@@ -19,7 +19,7 @@ from coterie.routing.routers.top_k import TopK
 from coterie.stage import Stage
 
 # Decoder layers of a language model, alone or in a multimodal model; never a vision tower's.
-LAYER = r"(model\.)?((language|text)_model\.)?layers\.\d+\."
+LAYER = r"(model\.)?((language|text)_model\.)?(model\.)?layers\.\d+\."
 QUERY_KEY_VALUE = LAYER + r"self_attn\.(q|k|v)_proj"
 OUTPUT = LAYER + r"self_attn\.o_proj"
 MLP = LAYER + r"mlp\.(gate|up|down)_proj"

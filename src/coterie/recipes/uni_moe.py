@@ -20,7 +20,7 @@ from coterie.routing.routers.top_k import TopK
 from coterie.stage import Stage
 
 # Layers of the language model only: a vision tower's have other names before `layers`.
-LAYERS = r"(model\.)?((language|text)_model\.)?layers\."
+LAYERS = r"(model\.)?((language|text)_model\.)?(model\.)?layers\."
 EVEN_MLP = LAYERS + r"\d*[02468]\.mlp"
 LINEARS = r"\.(gate|up|down|gate_up)_proj"
 ODD_MLP_LINEARS = LAYERS + r"\d*[13579]\.mlp" + LINEARS
