@@ -101,6 +101,22 @@ def test_m3vit_on_pascal_context() -> None:
     assert round(float(compute_delta_m(m3vit, SINGLE, HIGHER)), 2) == 2.71
 
 
+@pytest.mark.parametrize(
+    ("scores", "published"),
+    [
+        ((22.9, 33.8, 12.7, 40.2), 0.12),  # LoRA-MoE, the top 2
+        ((22.7, 33.5, 12.5, 40.0), -0.84),  # LoRA-MoE, softmax
+        ((23.6, 34.6, 13.8, 41.4), 4.43),  # RoDE
+        ((24.2, 35.2, 14.8, 42.1), 7.97),  # Dual-LoRA
+    ],
+)
+def test_uni_food(scores: tuple[float, ...], published: float) -> None:
+    # Ingredient IoU and F1, recipe BLEU and ROUGE-L, against plain LoRA (arXiv:2411.12787): RoDE is
+    # (0.4/23.2 + 0.5/34.1 + 1.4/12.4 + 1.3/40.1) / 4 = 4.43 %.
+    lora = np.array([23.2, 34.1, 12.4, 40.1])
+    assert round(float(compute_delta_m(np.array(scores), lora, (True,) * 4)), 2) == published
+
+
 def test_two_tasks_by_hand_in_two_draws() -> None:
     # 60 after 50 is +20 %, an error of 3 after 2 is -50 %: (20 - 50) / 2; turned round, -10 % of
     # 50 is -20 %, and 1 after 2 is +50 %.
