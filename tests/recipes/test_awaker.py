@@ -73,3 +73,23 @@ def test_layer_equals_a_plain_one_in_outputs_and_gradients(released: bool) -> No
             torch.testing.assert_close(weight.grad, plain[name].grad, atol=1e-6, rtol=1e-6)
     for one, two in zip(mine, other, strict=True):
         torch.testing.assert_close(one.grad, two.grad, atol=1e-6, rtol=1e-6)
+
+
+def test_copies_of_one_lora_compute_what_it_computes() -> None:
+    # The second stage starts with copies: G of the chosen and 1 - G of the shared one are 1.
+    torch.manual_seed(1)
+    host = nn.Linear(WIDTH, OUT).double()
+    mixture = recipes.awaker(rank=RANK, alpha=ALPHA, experts=EXPERTS, dropout=0.0).mixtures[1]
+    experts, gate = mixture.build(host, WIDTH, 0, has_gate=True)
+    down, up = torch.randn(RANK, WIDTH).double(), torch.randn(RANK, OUT).double()
+    with torch.no_grad():
+        experts.double().get_parameter("down").copy_(down.repeat(EXPERTS + 1, 1))
+        experts.get_parameter("up").copy_(up.repeat(EXPERTS + 1, 1))
+    x, mean = torch.randn(SAMPLES, TOKENS, WIDTH).double(), torch.randn(SAMPLES, WIDTH).double()
+    site = LayerSite(name="o", tower="text", tie_group="")
+    context = RoutingContext(batch_size=SAMPLES, device=x.device, prompt_mean=mean)
+    layer = MixtureLayer(mixture=mixture, layer_site=site)
+    found = layer.run(experts.eval(), gate.double().eval(), host, x, context)
+    torch.testing.assert_close(
+        found, host(x) + ALPHA / RANK * x @ down.t() @ up, atol=1e-6, rtol=1e-6
+    )
