@@ -66,15 +66,15 @@ class ASTEncoder(Encoder):
         extractor = self.make_extractor()
         check_sampling_rate(extractor, options)
         waves = [np.asarray(item, dtype=np.float32) for item in items]
-        lengths = [self.count_frames(wave) for wave in waves]
+        lengths = [self.count_frames(wave, extractor.sampling_rate) for wave in waves]
         padded = [np.pad(wave, (0, max(0, WINDOW_SAMPLES - wave.size))) for wave in waves]
         made = extractor(padded, sampling_rate=extractor.sampling_rate)["input_values"]
         return torch.from_numpy(np.stack(made)), torch.tensor(lengths)
 
-    def count_frames(self, wave: Any) -> int:
+    def count_frames(self, wave: Any, sampling_rate: int) -> int:
         """Count the frames of 10 ms of a sound. Raises ValueError for one that is too long."""
         longest = ASTConfig(**self.config).max_length
-        check_recording(wave, longest * HOP_SAMPLES, self.make_extractor().sampling_rate)
+        check_recording(wave, longest * HOP_SAMPLES, sampling_rate)
         return min(max(1, (wave.size - WINDOW_SAMPLES) // HOP_SAMPLES + 1), longest)
 
     def describe_preparation(self, processor: Any) -> str:
