@@ -84,8 +84,10 @@ def assert_alike(one: Run, two: Run) -> None:
     wanted = adapter(one)
     assert adapter(two).keys() == wanted.keys()
     for name, values in adapter(two).items():
-        # A hundredth of one of AdamW's steps, which magnify how sums of gradients were rounded.
-        assert (values - wanted[name]).abs().mean() < 1e-4, name
+        # Of a gate with small gradients AdamW magnifies how they were rounded: 2.4e-5 was measured.
+        assert (values - wanted[name]).abs().mean() < (1e-4 if "coterie_gate" in name else 2e-5), (
+            name
+        )
 
 
 @pytest.mark.slow
