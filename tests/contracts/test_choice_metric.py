@@ -12,7 +12,6 @@ from coterie.metrics import ChoiceMetric, ChoicePrediction, TextPrediction
 from coterie.metrics.base import compute_percent
 from coterie.metrics.text.exact_match import ExactMatch
 from coterie.tasks.predictions import Prediction
-from coterie.tasks.text.prediction_rows import score_rows
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,11 +61,11 @@ def test_scores_of_choices_are_scored_as_they_are_saved() -> None:
     ]
     saved = rows(*(json.loads(json.dumps(each.dump())) for each in made))
     # The first is right, the second is wrong.
-    metric, statistics = score_rows(ChoiceAccuracy(), saved)
+    metric, statistics = ChoiceAccuracy().compute_statistics(saved)
     assert statistics.tolist() == [[1, 1], [0, 1]]
     assert metric.score(statistics.sum(0)) == 50
     # log(e^-0.5 / (e^-0.5 + e^-1)) = -log(1 + e^-0.5), and log(1/4)
-    _, statistics = score_rows(MeanLogProbability(), saved)
+    _, statistics = MeanLogProbability().compute_statistics(saved)
     assert statistics[:, 0].tolist() == pytest.approx(
         [-math.log(1 + math.exp(-0.5)), math.log(0.25)]
     )
@@ -74,9 +73,9 @@ def test_scores_of_choices_are_scored_as_they_are_saved() -> None:
 
 def test_a_metric_of_another_kind_of_prediction_says_what_it_needs() -> None:
     with pytest.raises(ValueError, match=r"prediction 'yes' has no scores: the metric needs"):
-        score_rows(ChoiceAccuracy(), rows("yes"))
+        ChoiceAccuracy().compute_statistics(rows("yes"))
     with pytest.raises(ValueError, match=r"prediction \{'yes': 1.0\} is not a text"):
-        score_rows(ExactMatch(), rows({"yes": 1.0}))
+        ExactMatch().compute_statistics(rows({"yes": 1.0}))
 
 
 def test_names_follow_from_the_class() -> None:

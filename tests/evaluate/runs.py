@@ -89,7 +89,7 @@ def scored(
     """A run that was evaluated: of each task, which samples it has right."""
     from coterie.evaluate.predictions import write_predictions
     from coterie.evaluate.scores import Scores, TaskScore
-    from coterie.tasks.text.prediction_rows import make_rows, score_rows
+    from coterie.tasks.text.prediction_rows import make_rows
     from coterie.train.run_directory import RunDirectory
 
     tasks = tuple(TextTask(name=name, rows={"test": "rows.jsonl"}) for name in right)
@@ -101,7 +101,7 @@ def scored(
         samples = [sample(task.name, number) for number in range(len(right[task.name]))]
         answers = ["yes" if each else "no" for each in right[task.name]]
         rows = make_rows(samples, answers)
-        _, statistics = score_rows(task.metric, rows)
+        _, statistics = task.metric.compute_statistics(rows)
         write_predictions(directory.predictions_file(split, task.name, control), rows, statistics)
         found[task.name] = TaskScore.from_statistics(task.metric, statistics, task=task.name)
     cost = {"trainable_parameters": 1000, "generate_samples_per_s": 2.0}

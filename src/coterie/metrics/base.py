@@ -1,9 +1,9 @@
 """The interface of metrics: predictions, their additive statistics, and the score of a sum."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar, cast
 
 import numpy as np
 from jaxtyping import Float, Float64, Shaped
@@ -160,6 +160,20 @@ class AnswerMetric(Metric, Generic[Answer]):
     @abstractmethod
     def statistics(self, prediction: Answer, answers: tuple[str, ...]) -> Statistics:
         """Compute the statistics of one sample, which add up; `answers` are one or more."""
+
+    def compute_statistics(
+        self, rows: Sequence[Mapping[str, Any]]
+    ) -> tuple["AnswerMetric[Answer]", Float64[np.ndarray, "samples statistics"]]:
+        """Fit the metric to the answers of all rows, and compute the statistics of each.
+
+        A row has "prediction", as `AnswerPrediction.dump` returns it, and a list "answers".
+        """
+        fitted, load = self.fit(tuple(row["answers"]) for row in rows), self.prediction_type.load
+        found = [
+            fitted.statistics(cast(Answer, load(row["prediction"])), tuple(row["answers"]))
+            for row in rows
+        ]
+        return fitted, np.stack(found).astype(np.float64)
 
 
 class TextMetric(AnswerMetric[TextPrediction]):

@@ -5,7 +5,7 @@ from dataclasses import replace
 from coterie.data.sample import MediaFile, Message
 from coterie.metrics.text.contains import ContainsAnswer
 from coterie.metrics.text.exact_match import ExactMatch
-from coterie.tasks.text.prediction_rows import compute_samples_digest, make_rows, score_rows
+from coterie.tasks.text.prediction_rows import compute_samples_digest, make_rows
 from tests.evaluate.runs import sample
 
 
@@ -30,5 +30,5 @@ def test_a_row_has_question_prediction_and_answers() -> None:
     }  # fmt: skip
     # "oh yes" is not "yes", but contains it: half of the answers match exactly.
     for metric, wanted in ((ExactMatch(), 50), (ContainsAnswer(), 100)):
-        fitted, statistics = score_rows(metric, [first, second])
+        fitted, statistics = metric.compute_statistics([first, second])
         assert fitted.score(statistics.sum(0)) == wanted

@@ -15,7 +15,6 @@ from coterie.io import write, write_json
 from coterie.metrics import parse_metric
 from coterie.optional_imports import import_optional
 from coterie.serialization import get_init_fields
-from coterie.tasks.text.prediction_rows import score_rows
 
 DEFINITIONS = "datasets.json"
 """Beside tasks.yaml: the data set of each split, which scores its predictions."""
@@ -103,7 +102,7 @@ def compute_metrics(metrics: Sequence[str], rows: Sequence[Row]) -> dict[str, fl
             {**row, "answers": [row["answer"]] if isinstance(row["answer"], str) else row["answer"]}
             for row in rows
         ]
-        metric, statistics = score_rows(parse_metric(name), given)
+        metric, statistics = parse_metric(name).compute_statistics(given)
         total = statistics.sum(0)
         found |= {name: metric.score(total)} | dict(metric.describe(total))
     return found

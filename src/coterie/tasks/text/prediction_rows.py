@@ -1,14 +1,11 @@
-"""Rows of a text task's predictions: made of samples and answers, and scored by a metric."""
+"""Rows of a text task's predictions, made of samples and answers."""
 
 import hashlib
 import json
 from collections.abc import Sequence
 
-import numpy as np
-
 from coterie.data.sample import TextSample
-from coterie.metrics.base import AnswerMetric
-from coterie.tasks.predictions import Prediction, ScoredPredictions
+from coterie.tasks.predictions import Prediction
 
 
 def compute_samples_digest(samples: Sequence[TextSample]) -> str:
@@ -35,11 +32,3 @@ def make_rows(samples: Sequence[TextSample], predictions: Sequence[str]) -> list
         }
         for sample, prediction in zip(samples, predictions, strict=True)
     ]
-
-
-def score_rows(metric: AnswerMetric, rows: Sequence[Prediction]) -> ScoredPredictions:
-    """Fit a metric to all answers of the rows, and compute its statistics for each row."""
-    fitted = metric.fit(tuple(row["answers"]) for row in rows)
-    load = metric.prediction_type.load
-    found = [fitted.statistics(load(row["prediction"]), tuple(row["answers"])) for row in rows]
-    return fitted, np.stack(found).astype(np.float64)

@@ -38,7 +38,7 @@ from coterie.tasks.task_set import Batch, Device, TaskSet
 from coterie.tasks.text.batches import IGNORE_INDEX, TextCollator, compute_token_losses
 from coterie.tasks.text.generation import predict, prepare_inputs
 from coterie.tasks.text.gradients import TextGradientSource
-from coterie.tasks.text.prediction_rows import compute_samples_digest, make_rows, score_rows
+from coterie.tasks.text.prediction_rows import compute_samples_digest, make_rows
 from coterie.tasks.text.routing_trace import trace_routing
 from coterie.tasks.text.sample_check import TokenCheck
 from coterie.tasks.text.shared_samples import find_shared_samples
@@ -242,7 +242,7 @@ class TextTasks(TaskSet):
         return self.get_text_task(task).metric
 
     def score_predictions(self, task: str, rows: Sequence[Prediction]) -> ScoredPredictions:
-        return score_rows(self.get_metric(task), rows)
+        return self.get_metric(task).compute_statistics(rows)
 
     def make_sample_key(self, row: Prediction) -> str:
         """Return the question, the answers and the row's place, without the file's folder."""
