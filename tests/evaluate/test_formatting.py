@@ -1,6 +1,7 @@
 """Tables and numbers as text."""
 
 from coterie.evaluate.formatting import (
+    format_cost_table,
     format_costs,
     format_interval,
     format_markdown_table,
@@ -32,6 +33,14 @@ def test_numbers_of_a_column_have_equally_many_decimals() -> None:
     assert format_costs([308_123_456, 9_812_345], 1e-6) == ["308.12", "9.81"]
     assert format_costs([1234.5, 250], 1.0) == ["1,234", "250"]
     assert format_costs([0, None], 1.0) == ["0.0000", ""]
+
+
+def test_costs_that_no_system_has_are_no_column() -> None:
+    costs = {"one": {"train_time_s": 120.0, "samples_per_s": None}, "gone": {}}
+    assert format_cost_table(costs) == (
+        "| cost | training, s |\n| ---- | ----------: |\n| one  |         120 |"
+    )
+    assert format_cost_table({"gone": {}}) == ""
 
 
 def test_shares() -> None:

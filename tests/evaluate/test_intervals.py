@@ -9,6 +9,7 @@ import pytest
 from coterie.evaluate.intervals import (
     NORMAL,
     BootstrapSamples,
+    Interval,
     Variance,
     compute_percentile_interval,
     estimate,
@@ -29,6 +30,11 @@ def answered(*seeds: list[int]) -> BootstrapSamples:
         samples=(4,),
         limits=((0.0, 100.0),),
     )
+
+
+def test_a_difference_is_decided_by_its_interval() -> None:
+    assert Interval(2, 1, 3).verdict == "better" and Interval(-2, -3, -1).verdict == "worse"
+    assert Interval(1, -1, 3).verdict == "open"
 
 
 def test_seeds_that_score_alike_add_nothing_to_the_samples() -> None:

@@ -1,4 +1,4 @@
-"""Tables as text."""
+"""Tables as text, and which system is better: by paired draws, else by intervals that lie apart."""
 
 from coterie.evaluate.intervals import Interval
 from coterie.evaluate.table import SystemRow, Table, TaskColumn
@@ -47,3 +47,35 @@ Fewer than 30 samples: ocr has 9; take such scores and intervals as rough.
     row = table.dump()["rows"][1]
     assert row["delta_m"] == {"value": 50, "low": 40, "high": 60}
     assert row["difference"]["ocr"]["value"] == -2
+
+
+def make_table(*, higher_is_better: bool = True, share: float | None = None) -> Table:
+    """Two systems: one of 60, between 55 and 65, and one of 50, between 45 and 54."""
+    column = TaskColumn(
+        name="a", metric="exact", unit="%", higher_is_better=higher_is_better, samples=9
+    )
+    scores = {"one": Interval(60, 55, 65), "two": Interval(50, 45, 54)}
+    rows = tuple(SystemRow(system=name, seeds=(0,), tasks={"a": each}) for name, each in
+                 scores.items())  # fmt: skip
+    better = {} if share is None else {"a": {"one": {"two": share}}}
+    return Table(split="test", columns=(column,), rows=rows, better=better)
+
+
+def test_above_zero_is_better_for_errors_too() -> None:
+    score, error = (make_table(higher_is_better=each).columns[0] for each in (True, False))
+    assert score.orient(Interval(2, 1, 3)) == Interval(2, 1, 3)
+    assert error.orient(Interval(2, 1, 3)) == Interval(-2, -3, -1)
+
+
+def test_paired_draws_count_before_intervals() -> None:
+    # The intervals lie apart: 55 is above 54.
+    table = make_table()
+    assert table.is_clearly_better(table.columns[0], "one", "two")
+    assert table.find_best(table.columns[0]) == "one"
+    # One is better in 97 % of the draws: less than 97.5 %.
+    table = make_table(share=0.97)
+    assert not table.is_clearly_better(table.columns[0], "one", "two")
+    assert table.find_best(table.columns[0]) is None
+    # Of an error, the lower system is the better one.
+    table = make_table(higher_is_better=False)
+    assert table.find_best(table.columns[0]) == "two"

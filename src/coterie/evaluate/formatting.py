@@ -1,9 +1,21 @@
 """Markdown tables, and the numbers in them."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from coterie.evaluate.intervals import Interval
+
+COSTS = (
+    ("trainable_parameters", "trainable, M", 1e-6),
+    ("active_parameters", "active, M", 1e-6),
+    ("total_parameters", "total, M", 1e-6),
+    ("flops_per_sample", "GFLOP a sample", 1e-9),
+    ("peak_memory_bytes", "peak memory, GiB", 2**-30),
+    ("train_time_s", "training, s", 1.0),
+    ("samples_per_s", "trained samples/s", 1.0),
+    ("generate_samples_per_s", "answers/s", 1.0),
+)
+"""A cost, the title of its column, and what its numbers are multiplied by there."""
 
 
 def format_markdown_table(head: list[str], lines: list[list[str]]) -> str:
@@ -41,3 +53,18 @@ def format_costs(values: Sequence[float | int | None], scale: float) -> list[str
     least = min((abs(number) for number in scaled if number), default=0.0)
     digits = 0 if least >= 100 else 1 if least >= 10 else 2 if least >= 1 else 4
     return ["" if number is None else f"{number:,.{digits}f}" for number in scaled]
+
+
+def format_cost_table(costs: Mapping[str, Mapping[str, float | int | None]]) -> str:
+    """Format the costs of each system as a markdown table; "" if none is known."""
+    given = {key for cost in costs.values() for key, value in cost.items() if value is not None}
+    known = [cost for cost in COSTS if cost[0] in given]
+    if not known:
+        return ""
+    columns = [
+        format_costs([cost.get(key) for cost in costs.values() if cost], scale)
+        for key, _, scale in known
+    ]
+    names = (name for name, cost in costs.items() if cost)
+    lines = [list(line) for line in zip(names, *columns, strict=True)]
+    return format_markdown_table(["cost", *(title for _, title, _ in known)], lines)

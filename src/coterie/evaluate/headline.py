@@ -52,7 +52,6 @@ def describe_delta(delta: Interval) -> str:
     """Say what a delta_m is, and whether its interval shows that a system is better or worse."""
     if not math.isfinite(delta.value):
         return "undefined"
-    verdict = "no difference is shown"
-    if delta.low > 0 or delta.high < 0:
-        verdict = "better on the whole" if delta.low > 0 else "worse on the whole"
-    return f"{format_interval(delta, sign=True)} %, {verdict}"
+    is_open = delta.verdict == "open"
+    said = "no difference is shown" if is_open else f"{delta.verdict} on the whole"
+    return f"{format_interval(delta, sign=True)} %, {said}"

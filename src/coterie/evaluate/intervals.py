@@ -34,6 +34,11 @@ class Interval(NamedTuple):
     low: float
     high: float
 
+    @property
+    def verdict(self) -> str:
+        """Of a difference: "better" or "worse" where all of it is on one side of 0, else "open"."""
+        return "better" if self.low > 0 else "worse" if self.high < 0 else "open"
+
 
 def compute_percentile_interval(value: float, draws: Draws) -> Interval:
     """Return the percentile interval of 95 %; undefined (NaN) draws are skipped."""

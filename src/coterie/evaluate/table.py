@@ -1,12 +1,13 @@
 """`Table`: scores of several systems with intervals, costs and pairwise comparisons."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from coterie.evaluate.formatting import (
-    format_costs,
+    format_cost_table,
     format_interval,
     format_markdown_table,
     format_share,
@@ -17,16 +18,9 @@ from coterie.evaluate.table_files import check_table_file, format_csv
 from coterie.io import write, write_json
 from coterie.optional_imports import import_optional
 
-COSTS = (
-    ("trainable_parameters", "trainable, M", 1e-6),
-    ("active_parameters", "active, M", 1e-6),
-    ("total_parameters", "total, M", 1e-6),
-    ("flops_per_sample", "GFLOP a sample", 1e-9),
-    ("peak_memory_bytes", "peak memory, GiB", 2**-30),
-    ("train_time_s", "training, s", 1.0),
-    ("samples_per_s", "trained samples/s", 1.0),
-    ("generate_samples_per_s", "answers/s", 1.0),
-)
+MIN_SHARE_BETTER = 0.975
+"""The share of paired draws from which on one system is called better than another: where the
+95 % interval of the difference ends above zero."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +32,13 @@ class TaskColumn:
     unit: str
     higher_is_better: bool
     samples: int
+
+    def orient(self, difference: Interval) -> Interval:
+        """Return a difference of two scores turned so that above zero is better."""
+        if self.higher_is_better:
+            return difference
+        # Not -x, which would show a difference of 0 with a sign.
+        return Interval(0 - difference.value, 0 - difference.high, 0 - difference.low)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,6 +127,29 @@ class Table:
         }  # fmt: skip
         return {system: text for system, text in said.items() if text}
 
+    def find_best(self, task: TaskColumn) -> str | None:
+        """Return the system that is better than every other on a task; None if none clearly is."""
+        scores = {row.system: row.tasks.get(task.name) for row in self.rows if not row.control}
+        known = {name: each.value for name, each in scores.items() if each}
+        known = {name: value for name, value in known.items() if math.isfinite(value)}
+        if len(known) < 2:
+            return None
+        best = (max if task.higher_is_better else min)(known, key=lambda name: known[name])
+        clear = (self.is_clearly_better(task, best, name) for name in known if name != best)
+        return best if all(clear) else None
+
+    def is_clearly_better(self, task: TaskColumn, one: str, other: str) -> bool:
+        """Return whether a system is better than another in 97.5 % of paired draws.
+
+        For systems that were not scored on the same samples: whether their intervals lie apart.
+        """
+        share = self.better.get(task.name, {}).get(one, {}).get(other)
+        if share is not None:
+            return share >= MIN_SHARE_BETTER
+        tasks = {row.system: row.tasks for row in self.rows}
+        mine, others = tasks[one][task.name], tasks[other][task.name]
+        return mine.low > others.high if task.higher_is_better else mine.high < others.low
+
     def to_pandas(self) -> Any:
         """Return a DataFrame: a line for each system, columns (task, "value" or "low" or "high").
 
@@ -155,7 +179,7 @@ class Table:
         parts = [self.summary, self._format_scores()]
         if self.baseline is not None:
             parts += [self._format_differences(), self._format_better()]
-        parts.append(self._format_costs())
+        parts.append(format_cost_table({row.system: row.cost for row in self.rows}))
         notes = "\n".join(f"- {note}" for note in self.notes)
         return "\n\n".join(part for part in (*parts, notes) if part) + "\n"
 
@@ -215,16 +239,3 @@ class Table:
             for one in names
         ]
         return format_markdown_table(["better in delta_m than", *names], lines) if lines else ""
-
-    def _format_costs(self) -> str:
-        given = {key for row in self.rows for key, value in row.cost.items() if value is not None}
-        known = [cost for cost in COSTS if cost[0] in given]
-        if not known:
-            return ""
-        columns = [
-            format_costs([row.cost.get(key) for row in self.rows if row.cost], scale)
-            for key, _, scale in known
-        ]
-        names = (row.system for row in self.rows if row.cost)
-        lines = [list(line) for line in zip(names, *columns, strict=True)]
-        return format_markdown_table(["cost", *(title for _, title, _ in known)], lines)

@@ -12,7 +12,6 @@ from coterie.report.correctness import describe_metric
 from coterie.report.formatting import Axis, format_signed, is_number, make_axis
 from coterie.report.score_details import list_score_details
 from coterie.report.section import CONTROLS, ReportContext, Section, TableColumn
-from coterie.report.verdicts import decide, find_best, is_clearly_better, orient_difference
 from coterie.train.run_directory import MissingFile
 
 
@@ -34,7 +33,7 @@ class ScoresSection(Section):
     def build(self, context: ReportContext) -> Mapping[str, Any]:
         table, single = context.table, context.single_task_table
         return {
-            "best": {task.name: find_best(table, task) for task in table.columns},
+            "best": {task.name: table.find_best(task) for task in table.columns},
             "charts": build_charts(table, context.columns),
             "others": [
                 (row, system)
@@ -45,8 +44,6 @@ class ScoresSection(Section):
             if single
             else {},
             "details": list_score_details(context.systems),
-            "orient": orient_difference,
-            "decide": decide,
             "missing": list_missing(context),
         }
 
@@ -135,8 +132,10 @@ def list_missing(context: ReportContext) -> list[MissingFile]:
 def compare_to_baseline(table: Table, mine: SystemRow) -> Iterator[str]:
     """Yield the highlighted system against the baseline, then the others."""
     baseline = str(table.baseline)
-    oriented = (orient_difference(mine.difference.get(task.name), task) for task in table.columns)
-    verdicts = [decide(each) for each in oriented if each is not None]
+    verdicts = [
+        task.orient(mine.difference[task.name]).verdict
+        for task in table.columns if task.name in mine.difference
+    ]  # fmt: skip
     yield format_counts(mine.system, baseline, verdicts)
     deltas = {
         row.system: row.delta_m for row in table.rows
@@ -149,7 +148,7 @@ def compare_to_baseline(table: Table, mine: SystemRow) -> Iterator[str]:
             "better": "on the whole it is better",
             "worse": "on the whole it is worse",
             "open": "the interval includes zero, so on the whole no difference is shown",
-        }[decide(mean)]
+        }[mean.verdict]
         picked = (
             f" (picked from {len(deltas) + 1} by this number, which flatters it)" if deltas else ""
         )
@@ -208,7 +207,7 @@ def summarize_controls(context: ReportContext) -> Iterator[str]:
             if all(task.name in each and is_number(each[task.name].value)
                    for each in (mine.tasks, row.tasks))
         ]  # fmt: skip
-        above = sum(is_clearly_better(table, task, name, row.system) for task in both)
+        above = sum(table.is_clearly_better(task, name, row.system) for task in both)
         if both:
             what, count = CONTROLS[row.control][1], format_task_count(len(both))
             yield f"{name} is clearly above {what} on {above} of {count}."
