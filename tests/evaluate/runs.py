@@ -13,6 +13,7 @@ import coterie
 from coterie.data.chat_template import make_template
 from coterie.data.sample import Message, TextSample
 from coterie.recipe import Recipe
+from coterie.tasks.frozen_tasks import FrozenTasks
 from coterie.tasks.text.task import TextTask
 from coterie.tasks.text.task_set import TextTasks
 from coterie.train.config import RunConfig
@@ -85,6 +86,7 @@ def scored(
     recipe: Recipe | None = None,
     split: str = "test",
     control: str = "",
+    frozen: FrozenTasks | None = None,
 ) -> Run:
     """A run that was evaluated: of each task, which samples it has right."""
     from coterie.evaluate.predictions import write_predictions
@@ -93,7 +95,8 @@ def scored(
     from coterie.train.run_directory import RunDirectory
 
     tasks = tuple(TextTask(name=name, rows={"test": "rows.jsonl"}) for name in right)
-    plan = RunConfig(recipe=small(recipe), base="tiny", tasks=TextTasks(tasks=tasks), seed=seed)
+    task_set = TextTasks(tasks=tasks, frozen=frozen)
+    plan = RunConfig(recipe=small(recipe), base="tiny", tasks=task_set, seed=seed)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "run.json").write_text(plan.dumps())
     found, directory = {}, RunDirectory(folder)

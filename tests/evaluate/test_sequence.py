@@ -7,6 +7,8 @@ import pytest
 
 import coterie
 from coterie.evaluate.sequence import group_sequences, list_trained_tasks, load_sequence, open_steps
+from coterie.tasks.frozen_tasks import FrozenTasks
+from coterie.train.growth import grow_recipe
 from tests.evaluate.runs import scored
 from tests.evaluate.test_measure_forgetting import FORGETS, answers, sequence
 
@@ -54,3 +56,22 @@ def test_seeds_have_the_same_steps(tmp_path: Path) -> None:
         load_sequence("x", runs[:3])
     with pytest.raises(ValueError, match="are the same step of sequence 'x' and trained other"):
         load_sequence("x", [*runs[:2], runs[3], runs[2]])
+
+
+def test_a_chain_of_growth_is_a_sequence(tmp_path: Path) -> None:
+    """Runs as `coterie.add_tasks` makes them: a, grown by b, and that by c."""
+    right = {"a": 4, "b": 3, "c": 2}
+    runs = [scored(tmp_path / "1", answers({"a": 4}), recipe=coterie.recipes.shared_lora())]
+    for number, name in ((2, "b"), (3, "c")):
+        old = runs[-1]
+        grown = grow_recipe(old.config.recipe, None, old_tasks=old.task_names, new_tasks=(name,))
+        frozen = FrozenTasks(run=str(old.folder), names=old.task_names)
+        counts = {task: right[task] for task in (*old.task_names, name)}
+        runs.append(scored(tmp_path / str(number), answers(counts), recipe=grown, frozen=frozen))
+    loaded = load_sequence("grown", runs)
+    assert loaded.trained == (("a",), ("b",), ("c",)) and not loaded.notes
+    assert [list(each) for each in loaded.tasks] == [["a"], ["a", "b"], ["a", "b", "c"]]
+    (row,) = coterie.measure_forgetting(runs, resamples=50).rows
+    means = {name: each.mean.value for name, each in row.measures.items() if each.mean is not None}
+    # 4, 3 and 2 right of 4, each from its own step to the last: 75 % in the mean.
+    assert means == {"average": 75, "learned": 75, "forgetting": 0, "backward_transfer": 0}

@@ -104,6 +104,29 @@ def test_sizes_at_the_places_of_the_paper() -> None:
         assert sum(each.numel() for each in layer.parameters()) == 64 + wanted
 
 
+def test_sizes_of_a_modality_in_the_paper() -> None:
+    # 12 layers of self-attention have q, k, v and an output of 768; 6 of cross-attention have q and
+    # an output of 768, k and v of 1408: 60 and 12 places. The projection is 768 -> 4096.
+    kind = Bridge(older_ranks=(8,))
+    places = {(768, 768): 4 * 12 + 2 * 6, (1408, 768): 2 * 6, (768, 4096): 1}
+    own = viewed = gates = 0
+    for (width, out), count in places.items():
+        layer: Any = kind.build(nn.Linear(width, out, device="meta"), None)
+        own += count * (sum(each.numel() for each in layer.parameters()) - 64)
+        if out == 768:  # the projection has neither gate nor bridge there
+            viewed, gates = viewed + count * 64, gates + count * width
+    # The paper's 1,045,137 have biases of 8 and of the output, and a scale, at each of 73 places.
+    assert own + 72 * (8 + 768 + 1) + (8 + 4096 + 1) == 1_045_137
+    # An older modality's bridges: 4,608 here; with a bias of 8 at 72 places 5,184; two, and three.
+    assert viewed == 4_608
+    assert [n * (viewed + 72 * 8) for n in (1, 2, 3)] == [5_184, 10_368, 15_552]
+    # A gate has a row for each expert and one for its noise: of 62,976 features, with two to four.
+    assert gates == 62_976
+    for experts, wanted in ((2, 251_904), (3, 377_856), (4, 503_808)):
+        rows = TaskGate(noisy=True).build(768, experts, 1).weight.numel() // 768
+        assert rows * gates == wanted
+
+
 @pytest.mark.parametrize(
     ("fields", "message"),
     [

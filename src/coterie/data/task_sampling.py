@@ -8,6 +8,8 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float64, Int64
 
+from coterie.data.share_adaptation import ShareAdaptation, count_by_shares
+
 
 @dataclass(frozen=True, kw_only=True)
 class TaskSampling:
@@ -26,11 +28,14 @@ class TaskSampling:
             modalities, so that no process waits for another's encoder; every row is read once
             beforehand. Then a task's count is less than one such batch and one sample for each mix
             of modalities from its share. Parts of a step (`accumulation`) may have different ones.
+        adaptation: how validation changes the shares while a stage trains; None for never. With
+            `one_task_per_batch` it is the sampler of Alt-MoE.
     """
 
     temperature: int | float | Literal["equal"] = 1.0
     one_task_per_batch: bool = False
     group_by_modality: bool = False
+    adaptation: ShareAdaptation | None = None
 
     def __post_init__(self) -> None:
         if self.temperature in (math.inf, "equal"):
@@ -38,6 +43,11 @@ class TaskSampling:
         elif isinstance(self.temperature, str) or not self.temperature >= 1:
             problem = f"TaskSampling(temperature={self.temperature!r})"
             raise ValueError(f'{problem}: give a number, at least 1, or "equal"')
+        if self.group_by_modality and self.adaptation is not None:
+            raise ValueError(
+                "TaskSampling(group_by_modality=True, adaptation=...): groups are dealt out before "
+                "training, and adapted shares are not known then; leave one of them out"
+            )
 
     def compute_task_probabilities(
         self, sizes: Sequence[int], weights: Sequence[float] | None = None
@@ -57,10 +67,12 @@ class TaskSampling:
     def sample_batches(
         self, sizes: Sequence[int], *, batch_size: int, steps: int, seed: int,
         weights: Sequence[float] | None = None,
+        shares: Float64[np.ndarray, "steps tasks"] | None = None,
     ) -> Int64[np.ndarray, "steps batch 2"]:  # fmt: skip
         """Return (task, row) of each sample of each batch, for the number of rows per task.
 
-        `weights` are factors of the tasks' shares.
+        `weights` are factors of the tasks' shares; `shares` are those of each step, where they
+        change.
 
         Deterministic in its arguments; more `steps` leave the first batches unchanged.
         """
@@ -69,8 +81,12 @@ class TaskSampling:
                 f"batch_size={batch_size}, steps={steps}, seed={seed}: give a batch size of at "
                 "least 1, and steps and a seed of at least 0"
             )
-        shares = self.compute_task_probabilities(sizes, weights)
-        return self._draw(shares, sizes, batch_size, steps, seed)
+        if shares is None:
+            constant = self.compute_task_probabilities(sizes, weights)
+            return self._draw(constant, sizes, batch_size, steps, seed)
+        together = batch_size if self.one_task_per_batch else 1
+        counts = together * count_by_shares(shares, batch_size // together)
+        return draw_rows(counts, sizes, batch_size, seed)
 
     def sample_grouped_batches(
         self, groups: Sequence[Int64[np.ndarray, "..."]], *, batch_size: int, steps: int,
@@ -106,18 +122,7 @@ class TaskSampling:
     ) -> Int64[np.ndarray, "steps batch 2"]:  # fmt: skip
         together = batch_size if self.one_task_per_batch else 1
         counts = together * compute_samples_per_batch(shares, batch_size // together, steps)
-        names = np.tile(np.arange(len(sizes)), steps)
-        tasks = np.repeat(names, counts.ravel()).reshape(steps, batch_size)
-        sort_keys = np.random.default_rng([seed, len(sizes)]).random((steps, batch_size))
-        tasks = np.take_along_axis(tasks, sort_keys.argsort(axis=1, kind="stable"), axis=1)
-        rows = np.empty_like(tasks)
-        for task, size in enumerate(sizes):
-            is_task = tasks == task
-            count = int(is_task.sum())
-            passes = range(math.ceil(count / size))
-            orders = [np.random.default_rng([seed, task, i]).permutation(size) for i in passes]
-            rows[is_task] = np.ravel(orders)[:count]
-        return np.stack([tasks, rows], axis=-1)
+        return draw_rows(counts, sizes, batch_size, seed)
 
     def count_steps_per_epoch(self, sizes: Sequence[int], batch_size: int) -> int:
         """Return the number of batches that hold as many samples as all tasks, rounded up."""
@@ -146,3 +151,22 @@ def compute_samples_per_batch(
         counts[step] = least - given
         given = least
     return counts
+
+
+def draw_rows(
+    counts: Int64[np.ndarray, "steps tasks"], sizes: Sequence[int], batch_size: int, seed: int
+) -> Int64[np.ndarray, "steps batch 2"]:
+    """Return (task, row) of each sample, for the number of samples of each task in each batch."""
+    steps = len(counts)
+    names = np.tile(np.arange(len(sizes)), steps)
+    tasks = np.repeat(names, counts.ravel()).reshape(steps, batch_size)
+    sort_keys = np.random.default_rng([seed, len(sizes)]).random((steps, batch_size))
+    tasks = np.take_along_axis(tasks, sort_keys.argsort(axis=1, kind="stable"), axis=1)
+    rows = np.empty_like(tasks)
+    for task, size in enumerate(sizes):
+        is_task = tasks == task
+        count = int(is_task.sum())
+        passes = range(math.ceil(count / size))
+        orders = [np.random.default_rng([seed, task, i]).permutation(size) for i in passes]
+        rows[is_task] = np.ravel(orders)[:count]
+    return np.stack([tasks, rows], axis=-1)

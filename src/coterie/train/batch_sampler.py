@@ -12,6 +12,7 @@ from coterie.data.sample_check import SampleCheck
 from coterie.stage import Stage
 from coterie.train.branches import find_datasets
 from coterie.train.config import RunConfig
+from coterie.train.task_shares import TaskShares
 
 SampleIndex = tuple[int, int, int]
 """Data set, row, and the seed of the row's augmentation."""
@@ -53,52 +54,89 @@ class StageBatchSampler:
     """The `batch_sampler` of a DataLoader: a stage's batches, one an accumulation step."""
 
     def __init__(
-        self, config: RunConfig, stage: Stage, data: MultiTaskDataset, number: int
-    ) -> None:
+        self, config: RunConfig, stage: Stage, data: MultiTaskDataset, number: int,
+        shares: TaskShares | None = None,
+    ) -> None:  # fmt: skip
         """Sample all batches; a pure function of the arguments and this process's rank.
 
         Args:
             stage: one of `RunConfig.resolve_stages`.
             data: the rows; only their numbers matter, and with `group_by_modality` what is in them.
             number: the stage's place in the run, from 0.
+            shares: what `make_stage_shares` returned. Where they change while batches are taken,
+                those of later steps are sampled again.
 
         Raises ValueError if a step's samples cannot be split evenly.
         """
-        assert stage.steps is not None
         parts, world_size = config.accumulation, distributed.get_world_size()
-        size, seed = config.get_global_batch_size(stage), derive_stage_seed(config.seed, number)
+        size = config.get_global_batch_size(stage)
         if size % (parts * world_size):
             raise ValueError(
                 f"a batch of {size} cannot be split into {parts} equal parts on {world_size} "
                 f"devices: give a batch_size that is a multiple of {parts * world_size}"
             )
+        self.config, self.stage, self.data, self.shares = config, stage, data, shares
+        self.seed = derive_stage_seed(config.seed, number)
+        self.batches = self._sample_batches()
+
+    def _sample_batches(self) -> Int64[np.ndarray, "parts batch 3"]:
+        """Sample this process's part of every accumulation step."""
+        config, stage, seed = self.config, self.stage, self.seed
+        assert stage.steps is not None
+        parts, size = config.accumulation, config.get_global_batch_size(stage)
         samples: Int64[np.ndarray, "steps batch 2"]
-        own = np.array(find_datasets(stage, config.task_names, len(data.sizes)))
-        weights = compute_sampling_weights(config, stage, data.sizes)
+        own = np.array(find_datasets(stage, config.task_names, len(self.data.sizes)))
+        weights = compute_sampling_weights(config, stage, self.data.sizes)
         if config.mix.group_by_modality:
-            groups = data.find_groups()
+            groups = self.data.find_groups()
             samples = config.mix.sample_grouped_batches(
                 [groups[each] for each in own], batch_size=size // parts,
                 steps=stage.steps * parts, seed=seed, weights=weights,
             ).reshape(stage.steps, size, 2)  # fmt: skip
         else:
             samples = config.mix.sample_batches(
-                [data.sizes[each] for each in own], batch_size=size, steps=stage.steps, seed=seed,
-                weights=weights,
+                [self.data.sizes[each] for each in own], batch_size=size, steps=stage.steps,
+                seed=seed, weights=weights,
+                shares=None if self.shares is None else self.shares.list_by_step(),
             )  # fmt: skip
         samples[..., 0] = own[samples[..., 0]]
         # Sampled for all parts and devices at once: a sample's seed depends on its position alone.
         seeds = np.random.default_rng([seed, 1]).integers(2**63 - 1, size=(stage.steps, size, 1))
         indices = np.concatenate([samples, seeds], axis=2)
-        by_device = indices.reshape(stage.steps, parts, world_size, -1, 3)
-        self.batches = by_device[:, :, distributed.get_rank()].reshape(stage.steps * parts, -1, 3)
+        by_device = indices.reshape(stage.steps, parts, distributed.get_world_size(), -1, 3)
+        return by_device[:, :, distributed.get_rank()].reshape(stage.steps * parts, -1, 3)
 
     def __len__(self) -> int:
         return len(self.batches)
 
     def __iter__(self) -> Iterator[list[SampleIndex]]:
-        for batch in self.batches:
-            yield list(map(tuple, batch.tolist()))
+        known = 0  # changes of the shares
+        for number in range(len(self)):
+            if self.shares is not None and len(self.shares.changes) != known:
+                self.batches, known = self._sample_batches(), len(self.shares.changes)
+            yield list(map(tuple, self.batches[number].tolist()))
+
+
+def make_stage_shares(config: RunConfig, stage: Stage, sizes: Sequence[int]) -> TaskShares | None:
+    """Return the shares of a stage's tasks that validation adapts; None where `mix` has it not.
+
+    Raises ValueError for tasks whose samples are the same, for `task_shares`, and as `TaskShares`.
+    """
+    if config.mix.adaptation is None:
+        return None
+    own = find_datasets(stage, config.task_names, len(sizes))
+    if len(sizes) != len(config.task_names) or stage.task_shares:
+        raise ValueError(
+            f"stage {stage.name!r} and {config.mix.adaptation}: shares are adapted where each "
+            "task has rows of its own, and none has its share in task_shares; leave "
+            "mix.adaptation or task_shares out"
+        )
+    weights = compute_sampling_weights(config, stage, sizes)
+    shares = config.mix.compute_task_probabilities([sizes[each] for each in own], weights)
+    names = [config.task_names[each] for each in own]
+    assert stage.steps is not None
+    first = dict(zip(names, shares.tolist(), strict=True))
+    return TaskShares(config.mix.adaptation, first, steps=stage.steps)
 
 
 def compute_sampling_weights(

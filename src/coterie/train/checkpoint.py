@@ -185,6 +185,8 @@ def save_trainer(
     facts["log_sha256"] = context.metric_log.compute_digest()
     if context.validation is not None:
         facts["validation"] = context.validation.state_dict()
+    if context.shares is not None:
+        facts["task_shares"] = context.shares.state_dict()
     free: dict[str, Any] = {"save_steps": None}  # Trainer would warn of another, and go on with it
 
     def write(folder: Path) -> None:
@@ -218,3 +220,5 @@ def load_trainer(
     scheduler.step()
     if sums.context.validation is not None:
         sums.context.validation.load_state_dict(facts["validation"])
+    if sums.context.shares is not None:
+        sums.context.shares.load_state_dict(facts["task_shares"])

@@ -32,6 +32,7 @@ def check_fit(config: Any) -> None:
             f"attention={attention!r} multiplies in 16 bits, and precision is 'float32': give "
             "precision='bfloat16', or attention='sdpa'"
         )
+    check_adaptation(config)
     if config.compile and isinstance(recipe.balancing, GradientBalancing):
         raise ValueError(
             f"compile=True does not fit recipe {recipe.name!r}: "
@@ -44,6 +45,16 @@ def check_fit(config: Any) -> None:
                 f"compile=True and {name}=True: a compiled graph cannot hold what gates need to "
                 "know of the samples then. Leave one of them out"
             )
+
+
+def check_adaptation(config: Any) -> None:
+    """Raise ValueError if task shares would follow validations that come too late, or never."""
+    if config.mix.adaptation is not None and (config.workers or not config.validates):
+        raise ValueError(
+            f"mix.adaptation with workers={config.workers}, evaluate_every="
+            f"{config.evaluate_every} and patience={config.patience}: shares follow validations, "
+            "and batches must not be read before them. Give evaluate_every, and workers=0"
+        )
 
 
 def check_quantize(recipe: Recipe, quantize: str) -> None:

@@ -16,6 +16,7 @@ from coterie.tasks.task_set import Collator
 from coterie.train.batch_sampler import MultiTaskDataset, derive_stage_seed
 from coterie.train.config import RunConfig
 from coterie.train.metric_log import MetricLog
+from coterie.train.task_shares import TaskShares
 from coterie.train.trainable import TrainableParameters, make_stage_mixtures
 from coterie.train.validation import Validation
 
@@ -64,6 +65,7 @@ class StageContext:
         dataset, collator: the training data.
         metric_log: writes log.jsonl.
         validation: None for none.
+        shares: of the tasks, where validation adapts them.
         finished_steps: steps of the stages before this one.
     """
 
@@ -81,6 +83,7 @@ class StageContext:
     collator: Collator
     metric_log: MetricLog
     validation: Validation | None
+    shares: TaskShares | None
     finished_steps: int
 
     @property

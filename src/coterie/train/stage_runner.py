@@ -16,7 +16,7 @@ from coterie.stage import Stage
 from coterie.tasks.text.packing import check_packing
 from coterie.third_party_warnings import suppress_third_party_warnings
 from coterie.train import adapter_weights, checkpoint, expert_parallel, sharding
-from coterie.train.batch_sampler import derive_stage_seed
+from coterie.train.batch_sampler import derive_stage_seed, make_stage_shares
 from coterie.train.branches import find_datasets
 from coterie.train.callbacks import ProgressCallback, ignore_event_errors, make_callbacks
 from coterie.train.compilation import compile_model
@@ -193,7 +193,9 @@ class StageRunner:
                 self.run.folder, step=facts["step"], time_s=facts["time_s"],
                 digest=facts.get("log_sha256"),
             ),
-            validation=self._make_validation(stage), finished_steps=self.count_finished_steps(),
+            validation=self._make_validation(stage),
+            shares=make_stage_shares(config, stage, self.samples.sizes),
+            finished_steps=self.count_finished_steps(),
         )  # fmt: skip
 
     def _shard(self, model: PeftModel) -> None:

@@ -64,7 +64,8 @@ class MixtureTrainer(Trainer):
     def get_train_dataloader(self) -> DataLoader:
         # Not prepared by accelerate: the batch sampler returns this device's samples already.
         context, data = self.stage_context, self.stage_context.dataset
-        sampler = StageBatchSampler(context.config, context.stage, data, context.number)
+        given = (context.config, context.stage, data, context.number, context.shares)
+        sampler = StageBatchSampler(*given)
         return make_loader(data, context.collator, sampler, workers=context.config.workers)
 
     def get_batch_samples(
@@ -206,6 +207,8 @@ class MixtureTrainer(Trainer):
             mine = validation.run(model, compute_losses, self.task_set.names)
         # Equal but for rounding on some devices; all must stop at the same step.
         self.last_validation = distributed.all_gather_object(mine)[0]
+        if context.shares is not None:
+            context.shares.update(self.state.global_step, self.last_validation)
         if validation.is_new_best(self.last_validation):
             save_best(context)
         if validation.is_exhausted:
@@ -217,6 +220,8 @@ class MixtureTrainer(Trainer):
         measured["gradient_norm"] = None if norm is None else float(norm)
         if self.last_validation:
             measured["validation_loss"] = self.last_validation
+            if (shares := self.stage_context.shares) is not None:
+                measured["task_shares"] = shares.current
         num_steps = step - self._globalstep_last_logged
         record = self.running_sums.make_record(step, num_steps, measured)
         self._globalstep_last_logged = step

@@ -35,6 +35,12 @@ def test_awaker_top_1_of_four_equal_logits_is_a_quarter():
     assert (weights > 0).sum() == 1
 
 
+def test_the_temperature_of_momok() -> None:
+    # A sigmoid of 0 is 1/2: logits [1, 0] become [2, 0]; 1 / (1 + e^-2) = .8808.
+    weights, _ = TopK(k=2, temperature=torch.zeros(()).sigmoid().item())(LOGITS[:, 1:3], None)
+    assert weights[0].tolist() == pytest.approx([0.8808, 0.1192], abs=5e-5)
+
+
 def test_noise_after_the_temperature_is_the_paper_s():
     noise = torch.tensor([[0.0, 1.0]])
     # logits [1, 1] / 2 + [0, 1] = [.5, 1.5]; softmax = 1 / (1 + e^1) = .2689

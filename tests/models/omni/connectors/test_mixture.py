@@ -2,11 +2,16 @@
 
 import pytest
 import torch
+from torch import nn
 
 from coterie.models.omni.connectors.mixture import ConnectorMixture, MixtureConnector
 from tests.tinies.base import seeded
 
 KIND = MixtureConnector(experts=4, chosen=2, dropout=0.0)
+
+
+def count(part: nn.Module) -> int:
+    return sum(each.numel() for each in part.parameters())
 
 
 def build() -> ConnectorMixture:
@@ -47,12 +52,25 @@ def test_tokens_do_not_depend_on_each_other_and_every_weight_learns() -> None:
     assert network.bfloat16()(x.bfloat16()).dtype == torch.bfloat16
 
 
-def test_size_of_the_published_experts() -> None:
+def test_size_of_the_published_predictor() -> None:
+    """DINOv2-large (1024) and LLaMA-3-8B (4096), width 2048, 12 experts."""
     with torch.device("meta"):
-        network = MixtureConnector().build(1024, 2048, 576)
-    assert isinstance(network, ConnectorMixture)
-    # 12 experts of two maps, 2048 * 2048 weights and 2048 biases each.
-    assert sum(each.numel() for each in network.experts.parameters()) == 12 * 2 * 2048 * 2049
+        to_text = MixtureConnector().build(1024, 2048, 4096)
+        to_image = MixtureConnector().build(4096, 2048, 1024)
+    assert isinstance(to_text, ConnectorMixture) and isinstance(to_image, ConnectorMixture)
+    # 12 experts of two maps, 2048 * 2048 weights and 2048 biases each; a gate of 2048 * 12 + 12.
+    mixed = count(to_text.experts) + count(to_text.gate)
+    assert mixed == 12 * 2 * 2048 * 2049 + 24_588
+    # One set of experts, with a map in and a head of each direction.
+    ends = [count(each) for net in (to_text, to_image) for each in (net.linear_in, net.linear_out)]
+    assert ends == [2_099_200, 8_392_704, 8_390_656, 2_098_176]
+    # The branch of contrast, which a connector has not: its norm, its vector and that of the other
+    # branch, and a head of 2048 * 2049 for each direction.
+    branch = count(to_text.norm) + 2 * 2048 + 2 * 2048 * 2049
+    assert mixed + sum(ends) + count(to_text.norm) + branch == 130_122_764
+    # Heads of contrast take the targets to the width, as the maps in do: 1024 and 4096 to 2048.
+    heads = count(to_text.linear_in) + count(to_image.linear_in)
+    assert heads == 10_489_856 and 130_122_764 + heads == 140_612_620
 
 
 @pytest.mark.parametrize(
