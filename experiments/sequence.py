@@ -5,7 +5,7 @@ ways to learn them, all with LoRAs of one rank at the same layers of the embedde
 that goes on from step to step (sequential fine-tuning), the same with a quarter of the samples from
 older tasks (replay), a LoRA for each task (separate), and `coterie.add_tasks` (grown: PathWeave).
 A second call goes on where the first was stopped. The result is
-benchmarks/results/sequence-cpu.json, and a report with the step x task matrices in the runs' folder.
+benchmarks/results/sequence-cpu.json, and a report with the step x task matrices beside the runs.
 """
 
 import argparse
