@@ -2,9 +2,9 @@
 
 import pytest
 
-from coterie.report import section
+from coterie.report import context
 
 
 @pytest.fixture(autouse=True)
 def few_draws(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(section, "RESAMPLES", 20)
+    monkeypatch.setattr(context, "RESAMPLES", 20)

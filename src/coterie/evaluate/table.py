@@ -85,7 +85,7 @@ class Table:
         baseline: its name, or None.
         better: task, or "delta_m", -> A -> B -> share of paired resamples in which A is better.
         notes: caveats about the numbers.
-        not_compared: system -> why it has no differences, from `compare_available`.
+        not_compared: system -> why it has no differences; only in the report.
     """
 
     split: str

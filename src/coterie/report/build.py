@@ -12,8 +12,9 @@ from coterie.evaluate.table import Table
 from coterie.io import write
 from coterie.optional_imports import import_optional
 from coterie.report import formatting, heatmap
+from coterie.report.context import ReportContext
 from coterie.report.correctness import describe_metric
-from coterie.report.section import ReportContext, Section, find_sections
+from coterie.report.section import Section, find_sections
 from coterie.report.sections.scores import compare_to_baseline
 from coterie.report.systems import group_systems
 from coterie.train.run_directory import RunDirectory

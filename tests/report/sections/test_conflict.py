@@ -5,7 +5,7 @@ import re
 import pytest
 
 from coterie.report.build import make_environment
-from coterie.report.section import ReportContext
+from coterie.report.context import ReportContext
 from coterie.report.sections.conflict import ConflictMap, parse_measurement
 from tests.diagnose.test_conflict import conflict
 

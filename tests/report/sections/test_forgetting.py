@@ -7,7 +7,7 @@ import torch
 
 from coterie.evaluate import measure_forgetting
 from coterie.report import report
-from coterie.report.section import ReportContext
+from coterie.report.context import ReportContext
 from coterie.report.sections.forgetting import Forgetting, compute_changes, parse_sequences
 from tests.evaluate.test_measure_forgetting import FORGETS, REPLAYS, sequence
 

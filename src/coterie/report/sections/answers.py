@@ -10,10 +10,11 @@ from itertools import chain, zip_longest
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from coterie.report.context import ReportContext
 from coterie.report.correctness import Grader, find_rows_folders, find_samples, get_answers
 from coterie.report.embedded_media import EmbeddedMedia, embed_media
 from coterie.report.image_examples import MAX_ANSWERS, build_image_examples
-from coterie.report.section import ReportContext, Section
+from coterie.report.section import Section
 from coterie.report.systems import ReportSystem, RunFiles
 from coterie.train.run_directory import MissingFile
 

@@ -4,8 +4,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from coterie.compose.origins import summarize_tensors
+from coterie.report.context import ReportContext
 from coterie.report.formatting import Axis, is_number, make_axis
-from coterie.report.section import ReportContext, Section
+from coterie.report.section import Section
 
 
 class SearchCurve(NamedTuple):

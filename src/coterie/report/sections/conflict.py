@@ -6,9 +6,10 @@ from typing import Any
 
 import torch
 
+from coterie.report.context import ReportContext
 from coterie.report.formatting import is_number
 from coterie.report.heatmap import parse_matrix
-from coterie.report.section import ReportContext, Section
+from coterie.report.section import Section
 from coterie.train.run_directory import MissingFile
 
 NOT_GIVEN = (

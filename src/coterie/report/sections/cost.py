@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
+from coterie.report.context import ReportContext
 from coterie.report.formatting import (
     MISSING,
     choose_decimals,
@@ -13,7 +14,7 @@ from coterie.report.formatting import (
     format_number,
     format_size,
 )
-from coterie.report.section import ReportContext, Section
+from coterie.report.section import Section
 
 COLUMNS = {
     "trainable_parameters": ("Trainable parameters", format_count),

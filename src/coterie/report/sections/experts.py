@@ -10,6 +10,7 @@ from jaxtyping import Float64
 from torch import Tensor
 
 from coterie.evaluate.task_similarity import TaskDendrogram, cluster_tasks, compute_choice_overlap
+from coterie.report.context import ReportContext
 from coterie.report.expert_layers import LayerUsage, parse_layers
 from coterie.report.formatting import (
     Axis,
@@ -20,7 +21,7 @@ from coterie.report.formatting import (
 )
 from coterie.report.heatmap import Matrix, parse_matrix
 from coterie.report.rank_usage import find_rank_usage
-from coterie.report.section import ReportContext, Section
+from coterie.report.section import Section
 from coterie.report.systems import ReportSystem
 from coterie.routing.mutual_information import compute_mutual_information
 from coterie.train.run_directory import MissingFile

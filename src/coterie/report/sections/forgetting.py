@@ -6,9 +6,10 @@ from typing import Any
 import torch
 
 from coterie.evaluate.sequence_table import MEASURES
+from coterie.report.context import ReportContext
 from coterie.report.formatting import is_number
 from coterie.report.heatmap import Matrix, parse_matrix
-from coterie.report.section import ReportContext, Section
+from coterie.report.section import Section
 
 
 class Forgetting(Section):

@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 from statistics import fmean
 from typing import Any, NamedTuple
 
+from coterie.report.context import ReportContext
 from coterie.report.formatting import Axis, is_number, make_axis
-from coterie.report.section import ReportContext, Section
+from coterie.report.section import Section
 from coterie.report.systems import ReportSystem, RunFiles
 
 BINS = 60

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from coterie.data.sources.opening import open_rows
+from coterie.report.context import ReportContext
 from coterie.report.formatting import format_count
-from coterie.report.section import ReportContext, Section
+from coterie.report.section import Section
 from coterie.report.systems import ReportSystem, RunFiles
 from coterie.tasks.text.task_set import TextTasks
 from coterie.train.environment import describe_machine, get_versions

@@ -7,10 +7,11 @@ import torch
 from jaxtyping import Float64, Int64
 from torch import Tensor
 
+from coterie.report.context import ReportContext
 from coterie.report.expert_layers import parse_layers
 from coterie.report.formatting import strip_common_prefix
 from coterie.report.heatmap import compute_largest, parse_matrix, render_choices_uri
-from coterie.report.section import ReportContext, Section
+from coterie.report.section import Section
 from coterie.report.systems import ReportSystem, RunFiles
 from coterie.routing.mutual_information import compute_mutual_information
 

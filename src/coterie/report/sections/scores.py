@@ -8,10 +8,11 @@ from typing import Any, NamedTuple
 from coterie.evaluate.headline import describe_few_samples
 from coterie.evaluate.intervals import Interval
 from coterie.evaluate.table import SystemRow, Table, TaskColumn
+from coterie.report.context import CONTROLS, ReportContext, TableColumn
 from coterie.report.correctness import describe_metric
 from coterie.report.formatting import Axis, format_signed, is_number, make_axis
 from coterie.report.score_details import list_score_details
-from coterie.report.section import CONTROLS, ReportContext, Section, TableColumn
+from coterie.report.section import Section
 from coterie.train.run_directory import MissingFile
 
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import coterie
 from coterie.evaluate import compare
-from coterie.evaluate.compare_available import compare_available
+from coterie.report.context import compare_available
+from coterie.report.systems import group_systems
 from tests.evaluate.runs import scored
 
 RIGHT = {"a": [True, False, False, False], "b": [True, True, False, False]}
@@ -17,7 +18,8 @@ def test_systems_that_fit_have_the_table_of_compare(tmp_path: Path) -> None:
         "lora": [scored(tmp_path / "lora", RIGHT, recipe=coterie.recipes.shared_lora()).folder],
         "rode": [scored(tmp_path / "rode", RIGHT).folder],
     }
-    table = compare_available(groups, baseline="lora", resamples=50)
+    systems = group_systems(groups)
+    table = compare_available(systems, systems[0], resamples=50)
     assert table == compare(groups, baseline=groups["lora"], resamples=50)
     assert table.not_compared == {}
 
@@ -30,7 +32,8 @@ def test_a_system_of_other_samples_has_its_scores_and_the_reason(tmp_path: Path)
         "rode": [scored(tmp_path / "rode", RIGHT).folder],
         "odd": [scored(tmp_path / "odd", other, recipe=coterie.recipes.soft_lora()).folder],
     }
-    table = compare_available(groups, baseline="lora", resamples=50)
+    systems = group_systems(groups)
+    table = compare_available(systems, systems[0], resamples=50)
     assert [row.system for row in table.rows] == ["lora", "rode", "odd"]
     _, rode, odd = table.rows
     assert rode.difference and rode.delta_m is not None
@@ -47,15 +50,15 @@ def test_a_system_without_predictions_has_the_scores_that_were_saved(tmp_path: P
     for run in runs:
         run.directory.predictions_file("test", "a").unlink()
     groups = {"lora": [lora.folder], "rode": [run.folder for run in runs]}
-    table = compare_available(groups, baseline="lora", resamples=50)
+    systems = group_systems(groups)
+    table = compare_available(systems, systems[0], resamples=50)
     (_, rode) = table.rows
     # Saved scores of two runs have a mean, 25 %, and no interval.
     assert rode.tasks["a"].value == 25 and math.isnan(rode.tasks["a"].low)
     assert "is not there" in table.not_compared["rode"]
     # One run has the interval that was saved with its score.
-    (_, one) = compare_available(
-        {"lora": [lora.folder], "rode": [runs[0].folder]}, baseline="lora", resamples=50
-    ).rows
+    systems = group_systems({"lora": [lora.folder], "rode": [runs[0].folder]})
+    (_, one) = compare_available(systems, systems[0], resamples=50).rows
     saved = json.loads(runs[0].directory.scores_file().read_text())["tasks"]["a"]
     assert one.tasks["a"] == (25, saved["low"], saved["high"])
 
@@ -65,7 +68,7 @@ def test_a_damaged_control_costs_no_other_number(tmp_path: Path) -> None:
     for control in ("blind", "untrained"):
         scored(tmp_path / "rode", RIGHT, control=control)
     run.directory.scores_file("blind").write_text("{")
-    table = compare_available({"rode": [run.folder]}, resamples=50)
+    table = compare_available(group_systems({"rode": [run.folder]}), resamples=50)
     assert [(row.system, row.control, row.control_of) for row in table.rows] == [
         ("rode", "", ""),
         ("untrained", "untrained", "rode"),
@@ -74,6 +77,7 @@ def test_a_damaged_control_costs_no_other_number(tmp_path: Path) -> None:
 
 
 def test_nothing_can_be_read(tmp_path: Path) -> None:
-    (tmp_path / "begun").mkdir()
-    table = compare_available({"begun": [tmp_path / "begun"]}, resamples=50)
+    run = scored(tmp_path / "begun", RIGHT)
+    run.directory.scores_file().unlink()
+    table = compare_available(group_systems({"begun": [run.folder]}), resamples=50)
     assert (table.rows, table.columns, list(table.not_compared)) == ((), (), ["begun"])
