@@ -23,7 +23,7 @@ from coterie.serve.answer_text import AnswerText
 from coterie.serve.decoding_rows import DecodingRows
 from coterie.serve.job import Job, Piece
 from coterie.serve.sampling import Sampling
-from coterie.serve.scheduler import QueueFullError, Scheduler
+from coterie.serve.scheduler import QueueFullError, Scheduler, count_padded_tokens
 from coterie.tasks.text.generation import GREEDY
 from tests.tinies.base import tokenizer
 from tests.tiny import TINY
@@ -101,9 +101,10 @@ def make_jobs(prompts: Sequence[dict[str, Tensor]], **options: Any) -> list[Job]
 
 
 def answer(scheduler: Scheduler, jobs: Sequence[Job]) -> list[list[int]]:
-    """Answer jobs of which another comes before every step."""
+    """Answer jobs of which another comes before every token of the others."""
     for job in jobs:
         scheduler.submit([job])
+        scheduler.step()  # it begins
         scheduler.step()
     while scheduler.step():
         pass
@@ -176,6 +177,19 @@ def test_a_generation_config_that_changes_logits() -> None:
     assert answer(scheduler, make_jobs(prompts)) == wanted and not scheduler.joins
 
 
+def test_tokens_that_are_never_generated() -> None:
+    """The placeholders of an omni model; what forbids them sees no tokens."""
+    model, prompts = graft(llama(), TaskGate()), texts()
+    free = {token for answer in generate(model, prompts) for token in answer}
+    model.get_base_model().generation_config.suppress_tokens = sorted(free)[:3]
+    wanted = generate(model, prompts)
+    assert free.intersection(*wanted) != free and not set(sorted(free)[:3]).intersection(*wanted)
+    scheduler = make_scheduler(model)
+    assert answer(scheduler, make_jobs(prompts)) == wanted and scheduler.joins
+    drawn = [answer(scheduler, make_jobs(prompts, temperature=2.0, seed=3)) for _ in range(2)]
+    assert drawn[0] == drawn[1] and not set(sorted(free)[:3]).intersection(*drawn[0])
+
+
 def test_draws_do_not_depend_on_the_neighbours() -> None:
     model, prompts = graft(llama(), TaskGate()), texts()
     hot = {"temperature": 1.0, "seed": 3, "top_p": 0.9}
@@ -189,6 +203,7 @@ def test_who_cancels_frees_a_row_and_the_others_go_on() -> None:
     wanted = generate(model, prompts)
     scheduler, jobs = make_scheduler(model, max_rows=2), make_jobs(prompts)
     scheduler.submit(jobs)
+    scheduler.step()
     scheduler.step()
     assert scheduler.num_running == 2
     jobs[0].is_cancelled = jobs[3].is_cancelled = True  # one runs, one waits
@@ -247,10 +262,71 @@ def test_a_model_that_breaks_between_two_tokens_goes_on_with_new_jobs(
     assert answer(scheduler, jobs[1:2]) == generate(model, prompts)[1:2]
 
 
-def test_prompts_that_are_long_together_begin_one_after_another() -> None:
-    scheduler = make_scheduler(graft(llama(), TaskGate()), max_prompt_tokens=14)
-    jobs = make_jobs(texts())
-    scheduler.submit(jobs)  # 5, 9, 2, 7, 12 and 1 tokens
-    for begun in (1, 2, 4, 5, 6):  # 5 + 9 are 2 * 9 with padding; 2 + 7 are 14
+def list_events(scheduler: Scheduler, jobs: Sequence[Job]) -> list[list[int]]:
+    """The jobs that got a token, of each step until the first two are answered."""
+    events = []
+    while any(job.reason is None for job in jobs[:2]):
+        before = [len(job.chosen) for job in jobs]
         scheduler.step()
-        assert sum(bool(job.chosen) for job in jobs) == begun
+        events.append([n for n, job in enumerate(jobs) if len(job.chosen) > before[n]])
+    return events
+
+
+def make_ready(**options: int) -> Scheduler:
+    """A scheduler that has seen that prompts may begin together."""
+    scheduler = make_scheduler(graft(llama(), TaskGate()), **options)
+    answer(scheduler, make_jobs(texts(1)))
+    assert scheduler.joins
+    return scheduler
+
+
+def test_prompts_go_first_and_begin_in_their_order() -> None:
+    scheduler, jobs = make_ready(max_rows=4, max_prefill_tokens=20), make_jobs(texts())
+    scheduler.submit(jobs)  # prompts of 5, 9, 2, 7, 12 and 1 tokens, answers of 6, 2, 4, 5, 3, 1
+    assert list_events(scheduler, jobs) == [
+        [0, 1],  # 2 * 9 = 18 tokens with padding; a third makes 27
+        [2, 3],  # 2 * 7 = 14, and now four rows are full
+        [0, 1, 2, 3],  # answer 1 is whole
+        [4],  # in its row
+        [0, 2, 3, 4],
+        [0, 2, 3, 4],  # answers 2 and 4 are whole: of 4 and 3 tokens
+        [5],  # whole with its first token
+        [0, 3],
+        [0],
+    ]
+
+
+def test_a_stream_of_prompts_does_not_starve_the_answers() -> None:
+    scheduler = make_ready(max_prefill_tokens=9, max_prompt_tokens=10)
+    jobs = make_jobs(texts())
+    scheduler.submit(jobs)
+    assert list_events(scheduler, jobs) == [
+        [0],  # 5 tokens; 2 * 9 = 18 with the next
+        [1],  # 9, now 14 of 10: the others' turn
+        [0, 1],
+        [2],  # 2; 2 * 7 = 14 with the next
+        [3],  # 7, now 9
+        [4],  # 12, longer than all that may begin together: alone, now 21
+        [0, 2, 3, 4],
+        [5],  # 1
+        [0, 2, 3, 4],
+        [0, 2, 3],
+        [0, 3],
+    ]
+
+
+def test_prompts_of_another_shape_begin_apart_and_are_not_forgotten() -> None:
+    scheduler = make_ready()
+    prompts = texts(4)
+    for number in (1, 2):
+        prompts[number] = {**prompts[number], "unread": torch.zeros(1, number)}
+    jobs = make_jobs(prompts)
+    for job in jobs:
+        scheduler.submit([job])
+    taken = [scheduler._take_newcomers() for _ in range(4)]
+    assert taken == [[jobs[0], jobs[3]], [jobs[1]], [jobs[2]], []]
+
+
+def test_several_answers_to_a_prompt_count_its_tokens_once() -> None:
+    one, two = texts(2)
+    assert count_padded_tokens(make_jobs([one, one, two, one])) == 18  # of 5 and 9 tokens

@@ -33,6 +33,8 @@ class DecodingRows:
         cache: keys and values, a token fewer than `by_token` has.
         by_token: `KEPT` and `TOKEN_TYPES` that the model takes, [..., rows, tokens].
         session: the routing of the rows; None for a model without mixtures.
+        processors: transformers' changes of the logits, of the model's generation config, if they
+            do not depend on the tokens before; `Job` has the others.
     """
 
     model: Any
@@ -40,6 +42,7 @@ class DecodingRows:
     cache: DynamicCache
     by_token: dict[str, Tensor]
     session: GenerationSession | None
+    processors: Any = ()
 
     @property
     def num_tokens(self) -> int:
@@ -75,7 +78,12 @@ class DecodingRows:
                 ids, next_sequence_length=1, is_first_iteration=False, **arguments
             )
             outputs = self.model(**inputs, return_dict=True)
-        return outputs.logits[:, -1].float()
+        return self.take_last(outputs)
+
+    def take_last(self, outputs: Any) -> Float[Tensor, "rows vocab"]:
+        """Take the logits of every row's next token from the model's outputs, in float32."""
+        logits = outputs.logits[:, -1].float()
+        return self.processors(self.by_token["input_ids"], logits) if self.processors else logits
 
     def join(self, other: "DecodingRows") -> None:
         """Add the rows of `other` after these."""

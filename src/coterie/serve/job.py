@@ -46,7 +46,8 @@ class Job:
         is_cancelled: set by any thread to give the answer up.
         records_routing: the pieces have the routing of the tokens that were read for them.
         routing: what was recorded, one for each token of `chosen`.
-        processors: transformers' changes of the logits, of the model's generation config.
+        processors: transformers' changes of the logits, of the model's generation config, if they
+            depend on the tokens before; `DecodingRows` has the others.
         reason: why it ended; None while it goes on.
     """
 

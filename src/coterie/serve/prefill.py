@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
-from transformers import DynamicCache
+from transformers import DynamicCache, SuppressTokensLogitsProcessor
 from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
 
 from coterie.cache_argument import CACHE
@@ -18,6 +18,9 @@ from coterie.tuner.runtime import get_session
 
 CONTINUED = frozenset(("full_attention", "sliding_attention"))
 """Layer types for which a cache of all tokens gives what the model's own cache does."""
+
+READ_NO_TOKENS = (SuppressTokensLogitsProcessor,)
+"""Types of transformers' changes of the logits that do not depend on the tokens before."""
 
 
 class UnjoinableError(Exception):
@@ -100,21 +103,25 @@ class _Start:
         with record_routing(model, recorded, input_ids.shape[1]):
             outputs = model(**inputs, return_dict=True)
         cache = getattr(outputs, CACHE, None)
-        for job in self.jobs:
-            job.processors = logits_processor
-        if model is not self.model or not can_join(cache, arguments, input_ids.shape[1]):
+        # A change that depends on the tokens before must not see padding among them.
+        reads_tokens = any(type(each) not in READ_NO_TOKENS for each in logits_processor)
+        joins = model is self.model and can_join(cache, arguments, input_ids.shape[1])
+        if reads_tokens or not joins:
+            for job in self.jobs:
+                job.processors = logits_processor
+        if not joins:
             if len(self.jobs) > 1:
                 raise UnjoinableError
             finish_alone(model, self.jobs[0], input_ids, outputs, arguments)
             return input_ids
         assert isinstance(cache, DynamicCache)
-        # The processors of a generation config see the tokens, which padding would be among.
-        self.joins = len(logits_processor) == 0
+        self.joins = not reads_tokens
         rows = DecodingRows(
             model=model, jobs=firsts, cache=cache, session=get_session(model),
             by_token=keep_by_token(input_ids, arguments),
+            processors=() if reads_tokens else logits_processor,
         )  # fmt: skip
-        logits = outputs.logits[:, -1].float()
+        logits = rows.take_last(outputs)
         if len(firsts) < len(self.jobs):
             rows.copy_to(self.jobs, self.row_of_job)
             logits = logits[self.row_of_job]

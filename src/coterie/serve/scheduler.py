@@ -1,4 +1,11 @@
-"""`Scheduler`: which answers are generated at a time; new ones join between two tokens."""
+"""`Scheduler`: which prompts begin, and when the answers that have begun get their next token.
+
+Prompts go first, as in Orca and vLLM: the sooner a row is filled, the more answers share a decoding
+step. So that a stream of prompts does not starve the answers that have begun (the "generation
+stalls" of Sarathi-Serve, arXiv 2403.02310), only so many tokens of prompts begin between two of
+their tokens. Prompts are not cut into chunks, as Sarathi-Serve cuts them: a gate that decides by
+prompt needs the whole of it.
+"""
 
 import threading
 from collections import deque
@@ -16,13 +23,16 @@ from coterie.serve.join_prompts import get_shape_key, join_prompts
 from coterie.serve.prefill import UnjoinableError, advance, begin, list_prompts
 from coterie.tuner.layer import CoterieLayer
 
+CPU_PREFILL_TOKENS = 128
+"""Tokens that fill a CPU's matrix products: more at a time only delay the first of the answers."""
+
 
 class QueueFullError(Exception):
     """There are as many waiting jobs as may wait."""
 
 
 class Scheduler:
-    """Answers jobs in the order in which they came, many at a time, of any tasks and modalities.
+    """Begins jobs in the order in which they came, and answers many at a time, of any tasks.
 
     `submit` and `Job.is_cancelled` may be used from any thread; `step` runs in one at a time.
     """
@@ -33,7 +43,8 @@ class Scheduler:
         *,
         max_rows: int = 16,
         max_waiting: int = 256,
-        max_prompt_tokens: int = 4096,
+        max_prompt_tokens: int = 2048,
+        max_prefill_tokens: int | None = None,
     ) -> None:
         """Make a scheduler.
 
@@ -41,8 +52,11 @@ class Scheduler:
             loaded: a model, grafted or not.
             max_rows: answers that are generated at a time.
             max_waiting: jobs that may wait for a row.
-            max_prompt_tokens: tokens of prompts, with padding, that begin between two tokens of
-                the others; a longer prompt begins alone.
+            max_prompt_tokens: tokens of prompts, with padding, after which the answers that have
+                begun get their next token before another prompt begins.
+            max_prefill_tokens: tokens of prompts, with padding, that begin together; a longer
+                prompt begins alone. None for `CPU_PREFILL_TOKENS`, and `max_prompt_tokens` on an
+                accelerator.
         """
         whole: Any = loaded.model
         self.model: Any = whole.get_base_model() if isinstance(whole, PeftModel) else whole
@@ -50,6 +64,11 @@ class Scheduler:
         self.pad = get_tokenizer(loaded.processor).pad_token_id
         self.max_rows, self.max_waiting = max_rows, max_waiting
         self.max_prompt_tokens = max_prompt_tokens
+        is_cpu = self.model.device.type == "cpu"
+        self.max_prefill_tokens = max_prefill_tokens or (
+            CPU_PREFILL_TOKENS if is_cpu else max_prompt_tokens
+        )
+        self.tokens_since_decoding = 0
         self.rows: DecodingRows | None = None
         self.joins = False
         self.waiting: deque[Job] = deque()
@@ -74,19 +93,20 @@ class Scheduler:
         return self.rows is None and not self.waiting
 
     def step(self) -> bool:
-        """Begin waiting jobs, generate a token of each row, and return whether there was any.
+        """Begin prompts, or else generate a token of each row; return whether there was any.
 
         What fails fails the jobs it was for, and no others.
         """
         with self.stepping:
             self._drop_cancelled()
+            if newcomers := self._take_newcomers():
+                self._begin(newcomers)
+                return True
+            self.tokens_since_decoding = 0
             running = self.rows
             if running is not None:
                 self.rows = self._advance(running)
-            newcomers = self._take_newcomers()
-            for group in self._group(newcomers):
-                self._begin(group)
-            return bool(newcomers) or running is not None
+            return running is not None
 
     def give_up_all(self) -> None:
         """Cancel all jobs, waiting and running."""
@@ -112,25 +132,29 @@ class Scheduler:
             job.give_up()
 
     def _take_newcomers(self) -> list[Job]:
-        """Take jobs for the rows that are free; one that exceeds the tokens waits for its turn."""
-        taken: list[Job] = []
-        with self.arrival:
-            while self.waiting and self.num_running + len(taken) < self.max_rows:
-                lengths = [job.prompt_tokens for job in (*taken, self.waiting[0])]
-                if taken and max(lengths) * len(lengths) > self.max_prompt_tokens:
-                    break
-                taken.append(self.waiting.popleft())
-        return taken
+        """Take the first of the waiting jobs and those that begin with it; none if rows go first.
 
-    def _group(self, jobs: Iterable[Job]) -> Iterable[list[Job]]:
-        """Yield jobs that begin together; each alone until one has shown that more may."""
-        groups: dict[Any, list[Job]] = {}
-        for job in jobs:
-            if self.joins:
-                groups.setdefault(get_shape_key(job.prompt), []).append(job)
-            else:
-                yield [job]
-        yield from groups.values()
+        Others of another shape wait; the first never does. Each begins alone until one has shown
+        that more may.
+        """
+        free = self.max_rows - self.num_running
+        with self.arrival:
+            is_due = self.rows is not None and self.tokens_since_decoding >= self.max_prompt_tokens
+            if not self.waiting or not free or is_due:
+                return []
+            taken = [self.waiting[0]]
+            shape = get_shape_key(taken[0].prompt)
+            for job in list(self.waiting)[1:] if self.joins else ():
+                if get_shape_key(job.prompt) != shape:
+                    continue
+                more = [*taken, job]
+                if len(more) > free or count_padded_tokens(more) > self.max_prefill_tokens:
+                    break
+                taken = more
+            for job in taken:
+                self.waiting.remove(job)
+        self.tokens_since_decoding += count_padded_tokens(taken)
+        return taken
 
     def _begin(self, jobs: list[Job]) -> None:
         try:
@@ -170,6 +194,12 @@ class Scheduler:
             for name, values in batch.items()
             if self.is_grafted or name not in own
         }
+
+
+def count_padded_tokens(jobs: Sequence[Job]) -> int:
+    """Count the tokens of a batch of the jobs' prompts, that of several answers once."""
+    lengths = [prompt["input_ids"].shape[1] for prompt in list_prompts(jobs)]
+    return max(lengths) * len(lengths)
 
 
 def _fail(jobs: Iterable[Job], error: Exception) -> None:
