@@ -1,13 +1,15 @@
-"""A server under load: `python -m experiments.server_load RUN`, minutes on two cores.
+"""A server under load: `python -m experiments.server_load RUN --case NAME`, minutes on two cores.
 
 Rows of the run's test splits, of its tasks in turn, are asked over HTTP: one at a time, and 16 at a
-time. The answers must be the same. The result, with the times to the first token and of whole
-requests, is benchmarks/results/server-load-cpu.json. Client and server share the machine.
+time. The answers must be the same. `--answer-tokens 16 48` makes them so long, the lengths in turn,
+whatever the model would end with. The result, with the times to the first token and of whole
+requests, is a case of benchmarks/results/server-load-cpu.json. Client and server share the process.
 """
 
 import argparse
 import base64
 import json
+import os
 import statistics
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -28,6 +30,7 @@ from experiments.habits import RESULTS
 from tests.serve.api.servers import running
 
 AT_A_TIME = 16
+STRIDE = 13
 PARTS = {"image": "image_url", "audio": "input_audio", "sound": "sound"}
 """Modality -> the type of its part in a message."""
 
@@ -41,15 +44,28 @@ class Answered:
     whole_s: float
 
 
-def make_requests(run: Run, count: int) -> list[dict[str, Any]]:
-    """Return the bodies of so many requests, of the run's tasks in turn."""
+def make_requests(run: Run, count: int, answer_tokens: Sequence[int] = ()) -> list[dict[str, Any]]:
+    """Return the bodies of so many requests, of the run's tasks in turn.
+
+    Args:
+        run: whose test splits have the prompts.
+        count: how many.
+        answer_tokens: the least and the most tokens of an answer; empty for each task's most.
+    """
     rows = {task.name: task.read_samples("test") for task in run.config.tasks.tasks}  # pyright: ignore[reportAttributeAccessIssue]
     found = []
     for number in range(count):
         name = run.task_names[number % len(rows)]
         place = number // len(rows) % len(rows[name])
         found.append(make_request(name, rows[name][place]))
+        if answer_tokens:
+            found[-1]["max_tokens"] = spread(number, *answer_tokens)
     return found
+
+
+def spread(number: int, least: int, most: int) -> int:
+    """Return a length for each number, of which neighbours are far apart and all come as often."""
+    return least + number * STRIDE % (most - least + 1)
 
 
 def make_request(task: str, sample: TextSample) -> dict[str, Any]:
@@ -101,6 +117,12 @@ def describe(answers: Sequence[Answered], seconds: float) -> dict[str, float]:
     return {name: round(value, 4) for name, value in found.items()}
 
 
+def never_end(engine: InferenceEngine) -> None:
+    """Let no token end an answer, so that each is as long as was asked for."""
+    engine.collator.end_of_turn = -1  # no token
+    engine.loaded.model.generation_config.eos_token_id = None  # pyright: ignore[reportOptionalMemberAccess]
+
+
 def measure(url: str, bodies: Sequence[Mapping[str, Any]], workers: int) -> list[Any]:
     """Return the answers, and the seconds that all took, with so many requests at a time."""
     started = time.monotonic()
@@ -109,32 +131,66 @@ def measure(url: str, bodies: Sequence[Mapping[str, Any]], workers: int) -> list
     return [answers, time.monotonic() - started]
 
 
+def measure_case(
+    url: str, bodies: Sequence[Mapping[str, Any]], warm_up: Sequence[Mapping[str, Any]]
+) -> dict[str, Any]:
+    """Ask one at a time and together; return both speeds, and how many answers differ."""
+    found: dict[str, Any] = {"requests": len(bodies), "at_a_time": AT_A_TIME}
+    texts = []
+    measure(url, warm_up, 1)  # what is allocated once
+    for name, workers in (("one_at_a_time", 1), ("together", AT_A_TIME)):
+        cpu_s = time.process_time()
+        answers, seconds = measure(url, bodies, workers)
+        cpu_s = time.process_time() - cpu_s
+        # Unlike seconds, hardly longer where others use the machine.
+        found[name] = describe(answers, seconds) | {
+            "cpu_s_per_request": round(cpu_s / len(bodies), 4)
+        }
+        found[name]["load_average"] = round(os.getloadavg()[0], 1)
+        texts.append([each.text for each in answers])
+    alone, together = found["one_at_a_time"], found["together"]
+    return found | {
+        "different_answers": sum(one != other for one, other in zip(*texts, strict=True)),
+        "throughput_of_one_at_a_time": divide(together, alone, "requests_per_s"),
+        "cpu_of_one_at_a_time": divide(together, alone, "cpu_s_per_request"),
+        "first_token_of_idle": divide(together, alone, "first_median_s"),
+    }
+
+
+def divide(together: Mapping[str, float], alone: Mapping[str, float], name: str) -> float:
+    return round(together[name] / alone[name], 3)
+
+
+def save(case: Mapping[str, Any], file: Path) -> None:
+    """Write a case into a file of cases, in place of the one of its name."""
+    cases = json.loads(file.read_text(encoding="utf-8"))["cases"] if file.exists() else []
+    others = [each for each in cases if each["case"] != case["case"]]
+    result = {"experiment": "server_load", "cases": [*others, case]}
+    file.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("run")
+    parser.add_argument("--case", required=True, help="the name of the result")
     parser.add_argument("--requests", type=int, default=200)
+    parser.add_argument("--answer-tokens", type=int, nargs=2, metavar=("LEAST", "MOST"))
     given = parser.parse_args()
     torch.manual_seed(SEED)
     run = Run.read(given.run)
     engine = InferenceEngine.from_run(run, device="cpu", max_rows=AT_A_TIME)
-    bodies = make_requests(run, given.requests)
+    if given.answer_tokens:
+        never_end(engine)
+    bodies = make_requests(run, given.requests, given.answer_tokens or ())
     with running(engine) as url:
-        measure(url, bodies[: len(run.task_names)], 1)  # what is allocated once
-        alone, alone_s = measure(url, bodies, 1)
-        together, together_s = measure(url, bodies, AT_A_TIME)
-    pairs = zip(alone, together, strict=True)
-    different = sum(one.text != other.text for one, other in pairs)
-    idle, loaded = describe(alone, alone_s), describe(together, together_s)
-    result = {
-        "experiment": "server_load", **provenance(torch.device("cpu")),
+        found = measure_case(url, bodies, bodies[: len(run.task_names)])
+    case = {
+        "case": given.case, **provenance(torch.device("cpu")),
         "recipe": run.config.recipe.name, "tasks": list(run.task_names),
-        "requests": len(bodies), "at_a_time": AT_A_TIME, "different_answers": different,
-        "one_at_a_time": idle, "together": loaded,
-        "first_token_of_idle": round(loaded["first_median_s"] / idle["first_median_s"], 3),
+        "answer_tokens": given.answer_tokens, **found,
     }  # fmt: skip
-    file = Path(RESULTS) / "server-load-cpu.json"
-    file.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-    print(json.dumps(result, indent=1))
+    save(case, Path(RESULTS) / "server-load-cpu.json")
+    print(json.dumps(case, indent=1))
 
 
 if __name__ == "__main__":

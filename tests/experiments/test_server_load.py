@@ -1,11 +1,20 @@
 """Requests of samples, and what is made of their times."""
 
 import io
+import json
+from pathlib import Path
 
 import pytest
 
 from coterie.data.sample import MediaFile, Message, TextSample
-from experiments.server_load import Answered, describe, make_request, read_pieces
+from experiments.server_load import (
+    Answered,
+    describe,
+    make_request,
+    read_pieces,
+    save,
+    spread,
+)
 
 
 def test_a_sample_as_a_request() -> None:
@@ -38,3 +47,19 @@ def test_times() -> None:
 
 def test_pieces_of_a_stream() -> None:
     assert list(read_pieces(io.BytesIO(b'data: {"a": 1}\n\ndata: [DONE]\n\n'))) == [{"a": 1}]
+
+
+def test_lengths_in_turn() -> None:
+    # 13 * n modulo 33, from 16
+    assert [spread(n, 16, 48) for n in range(4)] == [16, 29, 42, 22]
+    assert sorted(spread(n, 16, 48) for n in range(33)) == list(range(16, 49))
+    assert {spread(n, 32, 32) for n in range(9)} == {32}
+
+
+def test_a_case_replaces_the_one_of_its_name(tmp_path: Path) -> None:
+    file = tmp_path / "cases.json"
+    for name, number in (("a", 1), ("b", 2), ("a", 3)):
+        save({"case": name, "requests": number}, file)
+    assert json.loads(file.read_text())["cases"] == [
+        {"case": "b", "requests": 2}, {"case": "a", "requests": 3}
+    ]  # fmt: skip
