@@ -3,23 +3,27 @@
 Rows of the run's test splits, of its tasks in turn, are asked over HTTP: one at a time, and 16 at a
 time. The answers must be the same. `--answer-tokens 16 48` makes them so long, the lengths in turn,
 whatever the model would end with. The result, with the times to the first token and of whole
-requests, is a case of benchmarks/results/server-load-cpu.json. Client and server share the process.
+requests, is a case of benchmarks/results/server-load-cpu.json. The clients share the machine.
 """
 
 import argparse
 import base64
 import json
+import multiprocessing
 import os
 import statistics
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from http.client import HTTPConnection
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+import psutil
 import torch
 
 from benchmarks.provenance import SEED, provenance
@@ -117,10 +121,30 @@ def describe(answers: Sequence[Answered], seconds: float) -> dict[str, float]:
     return {name: round(value, 4) for name, value in found.items()}
 
 
-def never_end(engine: InferenceEngine) -> None:
-    """Let no token end an answer, so that each is as long as was asked for."""
-    engine.collator.end_of_turn = -1  # no token
-    engine.loaded.model.generation_config.eos_token_id = None  # pyright: ignore[reportOptionalMemberAccess]
+def serve(folder: str, never_ends: bool, pipe: Connection) -> None:
+    """Serve a run in this process until the pipe is closed; send the server's address."""
+    engine = InferenceEngine.from_run(folder, device="cpu", max_rows=AT_A_TIME)
+    if never_ends:  # no token ends an answer
+        engine.collator.end_of_turn = -1
+        engine.loaded.model.generation_config.eos_token_id = None  # pyright: ignore[reportOptionalMemberAccess]
+    with running(engine) as url:
+        pipe.send(url)
+        pipe.poll(None)
+
+
+@contextmanager
+def serving(folder: str, *, never_ends: bool) -> Iterator[tuple[str, psutil.Process]]:
+    """Serve a run in a process of its own, and yield the server's address and process."""
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    process = context.Process(target=serve, args=(folder, never_ends, theirs))
+    process.start()
+    theirs.close()
+    try:
+        yield ours.recv(), psutil.Process(process.pid)
+    finally:
+        ours.close()
+        process.join()
 
 
 def measure(url: str, bodies: Sequence[Mapping[str, Any]], workers: int) -> list[Any]:
@@ -132,16 +156,19 @@ def measure(url: str, bodies: Sequence[Mapping[str, Any]], workers: int) -> list
 
 
 def measure_case(
-    url: str, bodies: Sequence[Mapping[str, Any]], warm_up: Sequence[Mapping[str, Any]]
+    url: str,
+    server: psutil.Process,
+    bodies: Sequence[Mapping[str, Any]],
+    warm_up: Sequence[Mapping[str, Any]],
 ) -> dict[str, Any]:
     """Ask one at a time and together; return both speeds, and how many answers differ."""
     found: dict[str, Any] = {"requests": len(bodies), "at_a_time": AT_A_TIME}
     texts = []
     measure(url, warm_up, 1)  # what is allocated once
     for name, workers in (("one_at_a_time", 1), ("together", AT_A_TIME)):
-        cpu_s = time.process_time()
+        cpu_s = sum(server.cpu_times()[:2])
         answers, seconds = measure(url, bodies, workers)
-        cpu_s = time.process_time() - cpu_s
+        cpu_s = sum(server.cpu_times()[:2]) - cpu_s  # of user and system
         # Unlike seconds, hardly longer where others use the machine.
         found[name] = describe(answers, seconds) | {
             "cpu_s_per_request": round(cpu_s / len(bodies), 4)
@@ -178,12 +205,9 @@ def main() -> None:
     given = parser.parse_args()
     torch.manual_seed(SEED)
     run = Run.read(given.run)
-    engine = InferenceEngine.from_run(run, device="cpu", max_rows=AT_A_TIME)
-    if given.answer_tokens:
-        never_end(engine)
     bodies = make_requests(run, given.requests, given.answer_tokens or ())
-    with running(engine) as url:
-        found = measure_case(url, bodies, bodies[: len(run.task_names)])
+    with serving(given.run, never_ends=bool(given.answer_tokens)) as (url, server):
+        found = measure_case(url, server, bodies, bodies[: len(run.task_names)])
     case = {
         "case": given.case, **provenance(torch.device("cpu")),
         "recipe": run.config.recipe.name, "tasks": list(run.task_names),
