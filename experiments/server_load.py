@@ -56,14 +56,21 @@ def make_requests(run: Run, count: int, answer_tokens: Sequence[int] = ()) -> li
         count: how many.
         answer_tokens: the least and the most tokens of an answer; empty for each task's most.
     """
-    rows = {task.name: task.read_samples("test") for task in run.config.tasks.tasks}  # pyright: ignore[reportAttributeAccessIssue]
     found = []
-    for number in range(count):
-        name = run.task_names[number % len(rows)]
-        place = number // len(rows) % len(rows[name])
-        found.append(make_request(name, rows[name][place]))
+    for number, sample in enumerate(list_samples(run, count)):
+        found.append(make_request(sample.task, sample))
         if answer_tokens:
             found[-1]["max_tokens"] = spread(number, *answer_tokens)
+    return found
+
+
+def list_samples(run: Run, count: int) -> list[TextSample]:
+    """List so many samples of the run's test splits, of its tasks in turn."""
+    rows = [run.config.tasks.get_text_task(name).read_samples("test") for name in run.task_names]
+    found = []
+    for number in range(count):
+        own = rows[number % len(rows)]
+        found.append(own[number // len(rows) % len(own)])
     return found
 
 
@@ -175,24 +182,29 @@ def measure_case(
         }
         found[name]["load_average"] = round(os.getloadavg()[0], 1)
         texts.append([each.text for each in answers])
-    alone, together = found["one_at_a_time"], found["together"]
     return found | {
         "different_answers": sum(one != other for one, other in zip(*texts, strict=True)),
-        "throughput_of_one_at_a_time": divide(together, alone, "requests_per_s"),
-        "cpu_of_one_at_a_time": divide(together, alone, "cpu_s_per_request"),
-        "first_token_of_idle": divide(together, alone, "first_median_s"),
+        **compare(found["one_at_a_time"], found["together"]),
     }
 
 
-def divide(together: Mapping[str, float], alone: Mapping[str, float], name: str) -> float:
-    return round(together[name] / alone[name], 3)
+def compare(alone: Mapping[str, float], together: Mapping[str, float]) -> dict[str, float]:
+    """Return how many times those of one at a time the numbers together are."""
+    names = {
+        "throughput_of_one_at_a_time": "requests_per_s",
+        "cpu_of_one_at_a_time": "cpu_s_per_request",
+        "first_token_of_idle": "first_median_s",
+    }
+    return {
+        name: round(together[key] / alone[key], 3) for name, key in names.items() if key in alone
+    }
 
 
-def save(case: Mapping[str, Any], file: Path) -> None:
+def save(experiment: str, case: Mapping[str, Any], file: Path) -> None:
     """Write a case into a file of cases, in place of the one of its name."""
     cases = json.loads(file.read_text(encoding="utf-8"))["cases"] if file.exists() else []
     others = [each for each in cases if each["case"] != case["case"]]
-    result = {"experiment": "server_load", "cases": [*others, case]}
+    result = {"experiment": experiment, "cases": [*others, case]}
     file.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
 
 
@@ -213,7 +225,7 @@ def main() -> None:
         "recipe": run.config.recipe.name, "tasks": list(run.task_names),
         "answer_tokens": given.answer_tokens, **found,
     }  # fmt: skip
-    save(case, Path(RESULTS) / "server-load-cpu.json")
+    save("server_load", case, Path(RESULTS) / "server-load-cpu.json")
     print(json.dumps(case, indent=1))
 
 

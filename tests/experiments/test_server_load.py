@@ -59,7 +59,7 @@ def test_lengths_in_turn() -> None:
 def test_a_case_replaces_the_one_of_its_name(tmp_path: Path) -> None:
     file = tmp_path / "cases.json"
     for name, number in (("a", 1), ("b", 2), ("a", 3)):
-        save({"case": name, "requests": number}, file)
+        save("load", {"case": name, "requests": number}, file)
     assert json.loads(file.read_text())["cases"] == [
         {"case": "b", "requests": 2}, {"case": "a", "requests": 3}
     ]  # fmt: skip
