@@ -9,7 +9,8 @@ import pytest
 
 from coterie.data.columns import Columns
 from coterie.data.dataset import RowError
-from coterie.data.row_formats.media_fields import MediaQueue, parse_media
+from coterie.data.row_formats.media_fields import parse_media
+from coterie.data.row_formats.placeholders import MediaQueue
 from coterie.data.row_formats.turns import parse_part
 from coterie.data.sample import MediaFile
 from tests.data.files import png, tone, wav

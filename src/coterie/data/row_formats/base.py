@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from coterie.data.columns import Columns
 from coterie.data.row_formats.fields import Row, parse_list_text
-from coterie.data.row_formats.media_fields import MediaQueue
+from coterie.data.row_formats.placeholders import MediaQueue
 from coterie.data.row_formats.turns import (
     PromptAndAnswers,
     add_system,

@@ -1,11 +1,10 @@
-"""Media of a row: files, data URLs, base64 and bytes, and the placeholders where they belong."""
+"""Media of a row: files, data URLs, base64 and bytes."""
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from coterie.data.columns import Columns
 from coterie.data.dataset import RowError
 from coterie.data.row_formats.encoded_media import parse_encoded
 from coterie.data.row_formats.fields import (
@@ -14,12 +13,10 @@ from coterie.data.row_formats.fields import (
     parse_list_text,
     parse_text,
 )
-from coterie.data.row_formats.placeholders import check_marks, make_placeholder_pattern, unescape
-from coterie.data.row_formats.unread_media import check_columns
 from coterie.data.sample import MediaFile
 from coterie.file_names import find_unicode_form, suggest_path
 from coterie.io import check_regular_file
-from coterie.modalities.base import find_media_modalities, get_media_modality
+from coterie.modalities.base import get_media_modality
 
 MAX_MEDIA = 1000
 """The most items of one modality in a row."""
@@ -27,63 +24,6 @@ NEAR_SUFFIXES = (".jpg", ".jpeg", ".png", ".JPG", ".JPEG", ".PNG", ".wav", ".WAV
 """Other ends under which a file that is not there is looked for."""
 MAX_SHOWN_CHARACTERS = 300
 """Longer paths are shortened in errors."""
-
-
-class MediaQueue:
-    """A queue of the media of one row, per modality, in row order."""
-
-    def __init__(self, row: Row, columns: Columns, folder: Path) -> None:
-        self.folder = folder
-        names = {kind: columns.get_media_column(kind) for kind in find_media_modalities()}
-        self.media = {kind: find_media(row, kind, name, folder) for kind, name in names.items()}
-        self.placeholder_counts = dict.fromkeys(self.media, 0)
-        media_columns = {*names.values(), *(f"{name}s" for name in names.values())}
-        self.row, self.read = row, {*media_columns, *columns.list_text_columns()}
-
-    def check_rest(self, parts: Iterable[str | MediaFile]) -> None:
-        """Raise RowError for media in other columns, where `parts` are those of the messages."""
-        has_media = any(isinstance(part, MediaFile) for part in parts)
-        check_columns(self.row, read=self.read, has_media=has_media)
-
-    def take_next(self, kind: str, field: str) -> MediaFile:
-        """Return the next item of a modality. Raises RowError if none is left."""
-        self.placeholder_counts[kind] += 1
-        number, named = self.placeholder_counts[kind], len(self.media[kind])
-        if number > named:
-            mark = f"has a <{kind}> mark, number {number}, for which there is no {kind}"
-            advice = f"give it in the column `{kind}`, or write \\<{kind}> for these letters"
-            raise RowError(field, f"{mark}: the row names {named}; {advice}")
-        return self.media[kind][number - 1]
-
-    def take_unplaced(self, field: str, *, prepends: bool) -> tuple[MediaFile, ...]:
-        """Return all media, by modality, if the text has no placeholder and `prepends`; else none.
-
-        Raises RowError if some media have no placeholder and are not returned.
-        """
-        if prepends and not any(self.placeholder_counts.values()):
-            return tuple(item for media in self.media.values() for item in media)
-        for kind, media in self.media.items():
-            if self.placeholder_counts[kind] < len(media):
-                marks = f"marks {self.placeholder_counts[kind]} <{kind}>, but the row names"
-                advice = f"write <{kind}> in the text where each belongs"
-                raise RowError(field, f"{marks} {len(media)}: {advice}")
-        return ()
-
-    def split_at_placeholders(self, text: str, field: str) -> tuple[str | MediaFile, ...]:
-        """Split `text` at placeholders such as <image> and <audio>, and insert the media there.
-
-        White space around a placeholder is removed. A placeholder after a backslash is text.
-        """
-        check_marks(text, field)
-        pieces = make_placeholder_pattern().split(text)
-        texts = [unescape(piece) for piece in pieces[::2]]
-        parts: list[str | MediaFile] = [texts[0].rstrip() if len(texts) > 1 else texts[0]]
-        for number, kind in enumerate(pieces[1::2], 1):
-            after = texts[number].lstrip()
-            parts += [
-                self.take_next(kind, field), after.rstrip() if number < len(texts) - 1 else after
-            ]  # fmt: skip
-        return tuple(part for part in parts if part != "")
 
 
 def find_media(row: Row, kind: str, name: str, folder: Path) -> list[MediaFile]:

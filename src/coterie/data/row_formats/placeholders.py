@@ -1,9 +1,16 @@
-"""Placeholders of media in texts, such as <image>, and the marks of other systems."""
+"""Placeholders of media in texts, such as <image>: `MediaQueue` puts a row's media there."""
 
 import re
+from collections.abc import Iterable
 from functools import cache
+from pathlib import Path
 
+from coterie.data.columns import Columns
 from coterie.data.dataset import RowError
+from coterie.data.row_formats.fields import Row
+from coterie.data.row_formats.media_fields import find_media
+from coterie.data.row_formats.unread_media import check_columns
+from coterie.data.sample import MediaFile
 from coterie.modalities.base import find_media_modalities
 
 OTHER_MARKS = (
@@ -11,6 +18,63 @@ OTHER_MARKS = (
     "image_placeholder"
 )  # fmt: skip
 """Marks of other systems, between < and >, that no markup language has as a tag."""
+
+
+class MediaQueue:
+    """A queue of the media of one row, per modality, in row order."""
+
+    def __init__(self, row: Row, columns: Columns, folder: Path) -> None:
+        self.folder = folder
+        names = {kind: columns.get_media_column(kind) for kind in find_media_modalities()}
+        self.media = {kind: find_media(row, kind, name, folder) for kind, name in names.items()}
+        self.placeholder_counts = dict.fromkeys(self.media, 0)
+        media_columns = {*names.values(), *(f"{name}s" for name in names.values())}
+        self.row, self.read = row, {*media_columns, *columns.list_text_columns()}
+
+    def check_rest(self, parts: Iterable[str | MediaFile]) -> None:
+        """Raise RowError for media in other columns, where `parts` are those of the messages."""
+        has_media = any(isinstance(part, MediaFile) for part in parts)
+        check_columns(self.row, read=self.read, has_media=has_media)
+
+    def take_next(self, kind: str, field: str) -> MediaFile:
+        """Return the next item of a modality. Raises RowError if none is left."""
+        self.placeholder_counts[kind] += 1
+        number, named = self.placeholder_counts[kind], len(self.media[kind])
+        if number > named:
+            mark = f"has a <{kind}> mark, number {number}, for which there is no {kind}"
+            advice = f"give it in the column `{kind}`, or write \\<{kind}> for these letters"
+            raise RowError(field, f"{mark}: the row names {named}; {advice}")
+        return self.media[kind][number - 1]
+
+    def take_unplaced(self, field: str, *, prepends: bool) -> tuple[MediaFile, ...]:
+        """Return all media, by modality, if the text has no placeholder and `prepends`; else none.
+
+        Raises RowError if some media have no placeholder and are not returned.
+        """
+        if prepends and not any(self.placeholder_counts.values()):
+            return tuple(item for media in self.media.values() for item in media)
+        for kind, media in self.media.items():
+            if self.placeholder_counts[kind] < len(media):
+                marks = f"marks {self.placeholder_counts[kind]} <{kind}>, but the row names"
+                advice = f"write <{kind}> in the text where each belongs"
+                raise RowError(field, f"{marks} {len(media)}: {advice}")
+        return ()
+
+    def split_at_placeholders(self, text: str, field: str) -> tuple[str | MediaFile, ...]:
+        """Split `text` at placeholders such as <image> and <audio>, and insert the media there.
+
+        White space around a placeholder is removed. A placeholder after a backslash is text.
+        """
+        check_marks(text, field)
+        pieces = make_placeholder_pattern().split(text)
+        texts = [unescape(piece) for piece in pieces[::2]]
+        parts: list[str | MediaFile] = [texts[0].rstrip() if len(texts) > 1 else texts[0]]
+        for number, kind in enumerate(pieces[1::2], 1):
+            after = texts[number].lstrip()
+            parts += [
+                self.take_next(kind, field), after.rstrip() if number < len(texts) - 1 else after
+            ]  # fmt: skip
+        return tuple(part for part in parts if part != "")
 
 
 def make_placeholder_pattern() -> re.Pattern[str]:

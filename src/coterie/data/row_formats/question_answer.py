@@ -9,8 +9,11 @@ from coterie.data.dataset import RowError
 from coterie.data.row_formats import fields
 from coterie.data.row_formats.base import RowFormat
 from coterie.data.row_formats.fields import Row
-from coterie.data.row_formats.media_fields import MediaQueue
-from coterie.data.row_formats.placeholders import make_placeholder_pattern, unescape
+from coterie.data.row_formats.placeholders import (
+    MediaQueue,
+    make_placeholder_pattern,
+    unescape,
+)
 from coterie.data.row_formats.turns import PromptAndAnswers, add_system
 from coterie.data.sample import Message
 

@@ -9,7 +9,8 @@ from typing import Any
 from coterie.data.columns import Columns
 from coterie.data.dataset import RowError
 from coterie.data.row_formats.fields import Row, format_value, parse_text
-from coterie.data.row_formats.media_fields import MediaQueue, parse_media
+from coterie.data.row_formats.media_fields import parse_media
+from coterie.data.row_formats.placeholders import MediaQueue
 from coterie.data.sample import MediaFile, Message, Role
 from coterie.modalities.base import find_media_modalities
 
