@@ -10,6 +10,7 @@ from coterie.stage import Stage
 from coterie.stage_order import find_start, list_branches
 from coterie.train import adapter_weights
 from coterie.train.assembly import assemble
+from coterie.train.config import RunConfig
 from coterie.train.expert_sources import (
     ExpertSource,
     check_base,
@@ -19,13 +20,17 @@ from coterie.train.expert_sources import (
 )
 from coterie.train.finished_stages import FinishedStage
 from coterie.train.frozen_tasks import initialize_from_run
-from coterie.train.run import Run
+from coterie.train.run_directory import RunDirectory
 from coterie.train.trainable import make_stage_mixtures
 from coterie.tuner.config import CoterieConfig
 
 
 def read_expert_sources(
-    run: Run, stages: Sequence[Stage], finished: Sequence[FinishedStage], base_model: Any
+    config: RunConfig,
+    directory: RunDirectory,
+    stages: Sequence[Stage],
+    finished: Sequence[FinishedStage],
+    base_model: Any,
 ) -> list[ExpertSource]:
     """Read the models that the experts of the next stage start from; none if they do not.
 
@@ -37,11 +42,11 @@ def read_expert_sources(
         return []
     if stage.experts_from:
         given = map(Path, stage.experts_from)
-        return [read_source(each, base_model, run.directory) for each in given]
+        return [read_source(each, base_model, directory) for each in given]
     return [
         read_adapter(
-            run.folder / finished[each].weights_folder,
-            make_stage_mixtures(run.config.recipe.mixtures, stages[each]),
+            directory.folder / finished[each].weights_folder,
+            make_stage_mixtures(config.recipe.mixtures, stages[each]),
             base_model,
             name=stages[each].name,
         )
@@ -51,7 +56,8 @@ def read_expert_sources(
 
 def set_initial_weights(
     model: PeftModel,
-    run: Run,
+    config: RunConfig,
+    directory: RunDirectory,
     stages: Sequence[Stage],
     finished: Sequence[FinishedStage],
     sources: Sequence[ExpertSource],
@@ -63,14 +69,14 @@ def set_initial_weights(
     number = len(finished)
     stage = stages[number]
     if stage.init == "copy":
-        adapter_weights.load_copies(model, run.folder / finished[-1].weights_folder)
+        adapter_weights.load_copies(model, directory.folder / finished[-1].weights_folder)
         return finished[-1].base_parameters
-    if number == 0 and (frozen := run.config.tasks.frozen):
+    if number == 0 and (frozen := config.tasks.frozen):
         return initialize_from_run(model, frozen)
     names: list[str] = []
     if (before := find_start(stages, number)) is not None:
-        folder = run.folder / finished[before].weights_folder
-        recipe = run.config.recipe.mixtures
+        folder = directory.folder / finished[before].weights_folder
+        recipe = config.recipe.mixtures
         both = (make_stage_mixtures(recipe, stages[each]) for each in (before, number))
         if len(set(both)) == 1:
             adapter_weights.load(model, folder)
@@ -78,17 +84,17 @@ def set_initial_weights(
         else:
             names += adapter_weights.load_base(model, folder)
     elif stage.start_from:
-        names += load_start(model, Path(stage.start_from), run)
+        names += load_start(model, Path(stage.start_from), directory)
     elif stage.adapter_from:
-        names += load_whole(model, Path(stage.adapter_from), run)
+        names += load_whole(model, Path(stage.adapter_from), directory)
     if sources:
         names += assemble(model, sources)
     return tuple(dict.fromkeys(names))
 
 
-def load_start(model: PeftModel, folder: Path, run: Run) -> list[str]:
+def load_start(model: PeftModel, folder: Path, directory: RunDirectory) -> list[str]:
     """Load the trained weights of the base model, such as connectors, of another run or stage."""
-    names = adapter_weights.load_base(model, find_start_adapter(folder, run))
+    names = adapter_weights.load_base(model, find_start_adapter(folder, directory))
     if not names:
         raise ValueError(
             f"{folder} has no trained weights of the base model, such as connectors, to start from"
@@ -96,12 +102,12 @@ def load_start(model: PeftModel, folder: Path, run: Run) -> list[str]:
     return names
 
 
-def load_whole(model: PeftModel, folder: Path, run: Run) -> list[str]:
+def load_whole(model: PeftModel, folder: Path, directory: RunDirectory) -> list[str]:
     """Load experts, gates and trained weights of the base model of another run or stage.
 
     Raises ValueError for one with other mixtures, or of other tasks.
     """
-    found = find_start_adapter(folder, run)
+    found = find_start_adapter(folder, directory)
     theirs, (own,) = CoterieConfig.from_pretrained(found), model.peft_config.values()
     assert isinstance(theirs, CoterieConfig) and isinstance(own, CoterieConfig)
     for what, one, other in (
@@ -120,10 +126,10 @@ def load_whole(model: PeftModel, folder: Path, run: Run) -> list[str]:
     return names
 
 
-def find_start_adapter(folder: Path, run: Run) -> Path:
+def find_start_adapter(folder: Path, directory: RunDirectory) -> Path:
     """Return the adapter's folder of another run, or of a stage, on the run's base model."""
     found = find_adapter(folder)
     if found is None:
         raise ValueError(f"{folder} has no adapter: give a run, or a stage's folder in one")
-    check_base(folder, run.directory)
+    check_base(folder, directory)
     return found

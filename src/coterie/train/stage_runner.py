@@ -20,6 +20,7 @@ from coterie.train.batch_sampler import derive_stage_seed, make_stage_shares
 from coterie.train.branches import find_datasets
 from coterie.train.callbacks import ProgressCallback, ignore_event_errors, make_callbacks
 from coterie.train.compilation import compile_model
+from coterie.train.config import RunConfig
 from coterie.train.datasets import load_rows
 from coterie.train.finished_stages import (
     FinishedStage,
@@ -34,7 +35,7 @@ from coterie.train.initial_weights import read_expert_sources, set_initial_weigh
 from coterie.train.interrupt import InterruptHandler, StoppedBySignal
 from coterie.train.metric_log import MetricLog
 from coterie.train.model_card import write_model_card
-from coterie.train.run import Run
+from coterie.train.run_directory import RunDirectory
 from coterie.train.stage_context import StageContext
 from coterie.train.trainable import (
     ADAPTER_NAME,
@@ -50,9 +51,16 @@ from coterie.tuner.config import WEIGHTS
 class StageRunner:
     """Trains the unfinished stages of a run."""
 
-    def __init__(self, run: Run, *, device: torch.device, progress: bool | None) -> None:
+    def __init__(
+        self,
+        config: RunConfig,
+        directory: RunDirectory,
+        *,
+        device: torch.device,
+        progress: bool | None,
+    ) -> None:
         """Load the rows. Raises ValueError if some cannot be trained on and are not skipped."""
-        self.run, self.config = run, run.config
+        self.config, self.directory = config, directory
         check = self.config.load_sample_check()  # first: a wrong base is told before rows are read
         self.samples, self.validation = load_rows(self.config, check)
         datasets = (*self.samples.datasets, *self.validation)
@@ -63,7 +71,7 @@ class StageRunner:
         self.aggregator = self.config.recipe.balancing.build_aggregator()
         self.device, self.progress = device, progress
         self.is_sharded = sharding.is_used(self.config) or expert_parallel.is_used(self.config)
-        self.finished_stages = read_finished_stages(run.directory)
+        self.finished_stages = read_finished_stages(directory)
         self.base_parameters: tuple[str, ...] = ()
 
     def train(self) -> None:
@@ -114,17 +122,17 @@ class StageRunner:
         stage = self.stages[number]
         for parameter in base_model.parameters():
             parameter.requires_grad_(False)
-        given = (self.run, self.stages, finished)
+        given = (config, self.directory, self.stages, finished)
         sources = read_expert_sources(*given, base_model) if starts else []
         set_seed(derive_stage_seed(config.seed, number))
         mixtures = make_stage_mixtures(config.recipe.mixtures, stage)
-        model = graft(base_model, mixtures, tasks=self.run.task_names)
+        model = graft(base_model, mixtures, tasks=config.task_names)
         if starts:
             self.base_parameters = set_initial_weights(model, *given, sources)
         return model
 
     def _run_stage(self, model: PeftModel, shown: Progress, interrupt: InterruptHandler) -> None:
-        context, directory = self._make_context(model), self.run.directory
+        context, directory = self._make_context(model), self.directory
         if not sharding.is_used(self.config):  # once the stage's parameters are trainable
             cache_encoder_features(model, self.processor)
         last, stage = checkpoint.find_latest(context.folder), context.stage.name
@@ -176,11 +184,11 @@ class StageRunner:
         facts: Any = {"step": 0, "time_s": 0.0}
         if self.finished_stages:
             before = self.finished_stages[-1]
-            last = checkpoint.find_latest((self.run.folder / before.weights_folder).parent)
+            last = checkpoint.find_latest((self.directory.folder / before.weights_folder).parent)
             assert last is not None
             tensors, facts = checkpoint.load_state(last)
             checkpoint.load_balancing(balancing, tensors)
-        folder = self.run.directory.checkpoints_folder(number, stage.name)
+        folder = self.directory.checkpoints_folder(number, stage.name)
         if last := checkpoint.find_latest(folder):
             facts = checkpoint.load_state(last)[1]
         return StageContext(
@@ -190,7 +198,7 @@ class StageRunner:
             balancing=balancing, aggregator=self.aggregator,
             dataset=self.samples, collator=self.collator,
             metric_log=MetricLog(
-                self.run.folder, step=facts["step"], time_s=facts["time_s"],
+                self.directory.folder, step=facts["step"], time_s=facts["time_s"],
                 digest=facts.get("log_sha256"),
             ),
             validation=self._make_validation(stage),
@@ -233,13 +241,13 @@ class StageRunner:
         done = FinishedStage(
             stage=context.stage.name,
             steps=checkpoint.get_step(last),
-            weights_folder=source.relative_to(self.run.folder).as_posix(),
+            weights_folder=source.relative_to(self.directory.folder).as_posix(),
             base_parameters=context.base_parameters,
         )
         if distributed.is_rank_zero():
             if context.stage.mixtures is not None:
                 self._save_stage_adapter(context, source)
-            add_finished_stage(self.run.directory, done)
+            add_finished_stage(self.directory, done)
         distributed.barrier()
         self.finished_stages.append(done)
 
@@ -250,12 +258,12 @@ class StageRunner:
             context.model.peft_config[ADAPTER_NAME].save_pretrained(str(folder))
             shutil.copyfile(weights / WEIGHTS, folder / WEIGHTS)
 
-        folder = self.run.directory.stage_adapter_folder(context.stage.name)
+        folder = self.directory.stage_adapter_folder(context.stage.name)
         checkpoint.write_atomically(folder, save)
 
     def _finish(self, model: PeftModel) -> None:
         last = self.finished_stages[-1]
-        adapter_weights.load(model, self.run.folder / last.weights_folder)
+        adapter_weights.load(model, self.directory.folder / last.weights_folder)
         if distributed.is_rank_zero():
 
             def save(folder: Path) -> None:
@@ -264,5 +272,5 @@ class StageRunner:
                     check_frozen_tensors(frozen, folder)
                 write_model_card(folder, self.config, self.stages)
 
-            checkpoint.write_atomically(self.run.directory.adapter_folder, save)
+            checkpoint.write_atomically(self.directory.adapter_folder, save)
         distributed.barrier()

@@ -121,32 +121,34 @@ def train_from_config(
             prepare_folder, config, directory, resume=resume, accept_changes=accept_changes
         )
         steps, continued_to = distributed.run_on_rank_zero(prepare)
-        run = Run(directory.folder, replace(config, steps=steps, continued_to=continued_to))
-        if not run.is_finished:
+        config = replace(config, steps=steps, continued_to=continued_to)
+        if not directory.is_finished:
             with distributed.explain_lost_process(), sharding.hide_request():
-                _train(run, progress=progress, device=chosen)
-    return run
+                _train(config, directory, progress=progress, device=chosen)
+    return Run(directory.folder, config)
 
 
-def _train(run: Run, *, progress: bool | None, device: torch.device) -> None:
+def _train(
+    config: RunConfig, directory: RunDirectory, *, progress: bool | None, device: torch.device
+) -> None:
     """Train the stages that remain, and list what was skipped and the machine."""
     # Slow to import: transformers' Trainer. `import coterie` must not load it.
     from coterie.train import environment
     from coterie.train.callbacks import check_integrations
     from coterie.train.stage_runner import StageRunner
 
-    check_integrations(run.config.report_to)
-    make = partial(StageRunner, run, device=device, progress=progress)
+    check_integrations(config.report_to)
+    make = partial(StageRunner, config, directory, device=device, progress=progress)
     runner = distributed.run_on_all(make)
     bad_rows = chain(*distributed.all_gather_object(runner.bad_rows))
     if distributed.is_rank_zero():
-        run.directory.write_bad_rows([*run.read_bad_rows(), *bad_rows])
+        directory.write_bad_rows([*directory.read_bad_rows(), *bad_rows])
         if progress is not False:
-            bad = run.directory.describe_bad_rows()
+            bad = directory.describe_bad_rows()
             for line in (*filter(None, [bad]), *(f"note: {each}" for each in runner.notices)):
                 print(line, file=sys.stderr)
         step = runner.count_finished_steps()
-        environment.append_environment(run.directory.environment_file, step=step, device=device)
+        environment.append_environment(directory.environment_file, step=step, device=device)
     runner.train()
 
 
