@@ -27,7 +27,8 @@ from coterie.tasks import TextTask
 from coterie.tasks.text.batches import compute_token_losses
 from coterie.tasks.text.task_set import TextTasks
 from coterie.train import RunConfig
-from coterie.train.batch_sampler import MultiTaskDataset, StageBatchSampler
+from coterie.train.batch_sampler import StageBatchSampler
+from coterie.train.datasets import MultiTaskDataset
 from coterie.train.metric_log import MetricLog
 from coterie.train.stage_context import StageContext
 from coterie.train.trainable import select_trainable

@@ -23,7 +23,7 @@ from coterie import InstanceGate, Lora, Mixture, Recipe, Stage, TopK
 from coterie.routing.gates.base import GateLayer
 from coterie.task_file import read_tasks
 from coterie.train import RunConfig
-from coterie.train.batch_sampler import MultiTaskDataset
+from coterie.train.datasets import MultiTaskDataset
 from coterie.train.frozen_caches import cache_encoder_features
 from experiments.habits import QUESTIONS, RESULTS, write_rows
 

@@ -12,11 +12,8 @@ from coterie.tasks import TextTask
 from coterie.tasks.dense.task_set import DenseTasks
 from coterie.tasks.text.task_set import TextTasks
 from coterie.train import RunConfig
-from coterie.train.batch_sampler import (
-    MultiTaskDataset,
-    StageBatchSampler,
-    compute_sampling_weights,
-)
+from coterie.train.batch_sampler import StageBatchSampler, compute_sampling_weights
+from coterie.train.datasets import MultiTaskDataset
 from tests.train.gallery import Gallery, base
 
 

@@ -1,4 +1,4 @@
-"""Bad rows of all splits of all tasks are one error."""
+"""Bad rows of all splits are one error; worker processes read the same batches, or fail alike."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -8,9 +8,9 @@ import pytest
 from coterie.tasks import TextTask
 from coterie.tasks.text.task_set import TextTasks
 from coterie.train.config import RunConfig
-from coterie.train.datasets import load_rows
+from coterie.train.datasets import BatchReader, load_rows, receive
 from tests.data.files import jsonl
-from tests.train.small import base, plain
+from tests.train.small import base, content, lines, plain, trained
 
 GOOD = [{"question": f"is it {i}?", "answer": "yes"} for i in range(3)]
 BAD = {"question": "is it?"}
@@ -40,3 +40,22 @@ def test_bad_rows_of_all_splits(evaluate_every: int | None, tmp_path: Path) -> N
     alone = replace(config, tasks=tasks.select(["one"]), evaluate_every=None)
     train, validation = load_rows(alone, check)
     assert train.sizes == (3,) and validation == []
+
+
+# This process has other threads than a user's, as those of earlier tests.
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded")
+def test_a_run_with_workers_is_the_same_bit_for_bit(tmp_path: Path) -> None:
+    alone = trained(tmp_path / "alone", plain(steps=4))
+    ahead = trained(tmp_path / "ahead", plain(steps=4), workers=2)
+    assert lines(ahead) == lines(alone)
+    assert content(ahead) == content(alone)
+
+
+def test_an_error_of_a_worker_is_raised_with_its_message(unchecked) -> None:
+    def refuse(samples: list) -> dict:
+        raise ValueError(f"rows.jsonl:{samples[0]} is refused")
+
+    read = BatchReader([7], refuse).__getitems__([0])  # pyright: ignore[reportArgumentType]
+    with pytest.raises(ValueError, match=r"^rows\.jsonl:7 is refused$"):
+        receive(read)
+    assert receive({"a": 1}) == {"a": 1}

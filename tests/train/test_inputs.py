@@ -13,13 +13,13 @@ from coterie.train.config import RunConfig
 from coterie.train.inputs import (
     check_base,
     check_config_file,
-    compute_input_digests,
     find_base_folder,
     list_changes,
     read_base_dtype,
     read_input_digests,
     write_input_digests,
 )
+from coterie.train.resume import compute_input_digests
 from coterie.train.run_directory import RunDirectory
 from tests.train.small import base, plain, tasks
 

@@ -12,8 +12,9 @@ from coterie.graft import graft
 from coterie.models.loading import LoadedModel
 from coterie.progress import format_duration
 from coterie.recipe import Recipe
-from coterie.train.batch_sampler import MultiTaskDataset, StageBatchSampler
+from coterie.train.batch_sampler import StageBatchSampler
 from coterie.train.config import RunConfig
+from coterie.train.datasets import MultiTaskDataset
 from coterie.train.frozen_caches import cache_encoder_features, cache_hidden_states
 from coterie.train.trainable import make_stage_mixtures, select_trainable
 

@@ -10,8 +10,8 @@ from coterie.file_names import find_colliding
 from coterie.recipe import Recipe
 from coterie.study.systems import ALONE
 from coterie.tasks.task_set import TaskSet
-from coterie.train.batch_sampler import MultiTaskDataset
 from coterie.train.config import BATCH_SIZE, RunConfig
+from coterie.train.datasets import MultiTaskDataset
 from coterie.train.run_directory import RunDirectory
 from coterie.train.steps import split_steps
 

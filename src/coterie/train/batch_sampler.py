@@ -1,53 +1,16 @@
-"""The samples of a run, and the batches of each device, accumulation step and stage."""
+"""The batches of each device, accumulation step and stage: which samples are in them."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import numpy as np
 from jaxtyping import Int64
-from torch.utils.data import Dataset
 
 from coterie import distributed
-from coterie.data.sample_check import SampleCheck
 from coterie.stage import Stage
 from coterie.train.branches import find_datasets
 from coterie.train.config import RunConfig
+from coterie.train.datasets import MultiTaskDataset, SampleIndex
 from coterie.train.task_shares import TaskShares
-
-SampleIndex = tuple[int, int, int]
-"""Data set, row, and the seed of the row's augmentation."""
-
-
-class MultiTaskDataset(Dataset[Any]):
-    """All training rows of a run's tasks with their augmentation, by `SampleIndex`.
-
-    `datasets` are those of each task, or one that all tasks share; `sizes` their numbers of rows.
-
-    Raises ValueError if rows cannot be read, or `sample_check` refuses some, unless skipped.
-    """
-
-    def __init__(self, config: RunConfig, sample_check: SampleCheck | None = None) -> None:
-        skip = config.skip_bad_rows
-        rows = config.tasks.load_datasets("train", skip_bad_rows=skip, sample_check=sample_check)
-        self.datasets, self.transform = tuple(rows), config.tasks.transform
-        self.sizes = tuple(len(each) for each in self.datasets)
-        self.get_modalities = config.tasks.get_modalities
-
-    def find_groups(self) -> list[Int64[np.ndarray, " samples"]]:
-        """Read all rows, and return the number of each one's mix of modalities, by data set."""
-        mixes = [
-            [tuple(sorted(set(self.get_modalities(rows[i])))) for i in range(len(rows))]
-            for rows in self.datasets
-        ]
-        numbers = {mix: i for i, mix in enumerate(sorted({mix for each in mixes for mix in each}))}
-        return [np.array([numbers[mix] for mix in each], np.int64) for each in mixes]
-
-    def __len__(self) -> int:
-        return sum(self.sizes)
-
-    def __getitem__(self, index: SampleIndex) -> Any:
-        task, row, seed = index
-        return self.transform(self.datasets[task][row], seed)
 
 
 class StageBatchSampler:

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from coterie.graft import graft
 from coterie.models.loading import LoadedModel
 from coterie.tasks.losses import sum_by_task
-from coterie.train.batch_sampler import MultiTaskDataset
 from coterie.train.config import RunConfig
+from coterie.train.datasets import MultiTaskDataset
 from coterie.train.trainable import make_stage_mixtures, select_trainable
 
 GIB = 1024**3

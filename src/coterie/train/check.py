@@ -111,8 +111,8 @@ def check_config(
     if base is None or any(each.problem for each in summaries if each.split == "train"):
         return found
     # Slow to import: accelerate.
-    from coterie.train.batch_sampler import MultiTaskDataset
     from coterie.train.batch_trial import try_batch
+    from coterie.train.datasets import MultiTaskDataset
 
     try:
         samples = MultiTaskDataset(replace(config, skip_bad_rows=True), sample_check)

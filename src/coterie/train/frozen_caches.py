@@ -10,8 +10,9 @@ from torch import nn
 from coterie.graft import graft
 from coterie.paths import get_cache_dir
 from coterie.progress import Progress
-from coterie.train.batch_sampler import MultiTaskDataset, SampleIndex, StageBatchSampler
+from coterie.train.batch_sampler import StageBatchSampler
 from coterie.train.config import RunConfig
+from coterie.train.datasets import MultiTaskDataset, SampleIndex
 from coterie.train.trainable import make_stage_mixtures, select_trainable
 from coterie.tuner.layer import CoterieLayer
 

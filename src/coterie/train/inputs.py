@@ -29,18 +29,6 @@ CONFIG = "configuration"
 """The digest of the configuration file, which need not be that of a resumed run."""
 
 
-def compute_input_digests(config: RunConfig) -> dict[str, str]:
-    """Return the digests of the rows of each task, and of the base model and its tokenizer.
-
-    What cannot be found now has none.
-    """
-    found = {
-        f"the rows of {name}": digest
-        for name, digest in config.tasks.compute_rows_digests().items()
-    }
-    return found | compute_base_digests(config)
-
-
 def compute_base_digests(config: RunConfig) -> dict[str, str]:
     """Return the digests of the base model's weights and of its tokenizer or processor."""
     folder = find_base_folder(config.base, config.tasks.model_plugins)

@@ -12,7 +12,7 @@ from coterie.train.config import RunConfig
 from coterie.train.finished_stages import read_finished_stages, write_finished_stages
 from coterie.train.inputs import (
     CONFIG,
-    compute_input_digests,
+    compute_base_digests,
     list_changes,
     read_input_digests,
     write_input_digests,
@@ -87,6 +87,18 @@ def _start(config: RunConfig, directory: RunDirectory, *, resume: bool) -> None:
     directory.write_bad_rows([])
     write(directory.config_file, config.dumps())
     write_input_digests(directory, compute_input_digests(config))
+
+
+def compute_input_digests(config: RunConfig) -> dict[str, str]:
+    """Return the digests of the rows of each task, and of the base model and its tokenizer.
+
+    What cannot be found now has none.
+    """
+    found = {
+        f"the rows of {name}": digest
+        for name, digest in config.tasks.compute_rows_digests().items()
+    }
+    return found | compute_base_digests(config)
 
 
 def resolve_length(saved: RunConfig, requested: RunConfig) -> Length:

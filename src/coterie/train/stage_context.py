@@ -13,8 +13,9 @@ from coterie.losses.base import RoutingLoss
 from coterie.mixture import Mixture
 from coterie.stage import Stage
 from coterie.tasks.task_set import Collator
-from coterie.train.batch_sampler import MultiTaskDataset, derive_stage_seed
+from coterie.train.batch_sampler import derive_stage_seed
 from coterie.train.config import RunConfig
+from coterie.train.datasets import MultiTaskDataset
 from coterie.train.metric_log import MetricLog
 from coterie.train.task_shares import TaskShares
 from coterie.train.trainable import TrainableParameters, make_stage_mixtures

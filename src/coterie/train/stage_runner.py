@@ -52,13 +52,9 @@ class StageRunner:
     """Trains the unfinished stages of a run."""
 
     def __init__(
-        self,
-        config: RunConfig,
-        directory: RunDirectory,
-        *,
-        device: torch.device,
+        self, config: RunConfig, directory: RunDirectory, *, device: torch.device,
         progress: bool | None,
-    ) -> None:
+    ) -> None:  # fmt: skip
         """Load the rows. Raises ValueError if some cannot be trained on and are not skipped."""
         self.config, self.directory = config, directory
         check = self.config.load_sample_check()  # first: a wrong base is told before rows are read

@@ -21,13 +21,13 @@ from coterie.tasks.losses import ItemLosses, PartLosses, compute_objective, sum_
 from coterie.train import adapter_weights, expert_parallel, sharding
 from coterie.train.batch_sampler import StageBatchSampler
 from coterie.train.checkpoint import find_latest, load_random, load_trainer, save_best, save_trainer
+from coterie.train.datasets import make_loader, receive
 from coterie.train.metric_log import flatten_for_trackers
 from coterie.train.running_sums import RunningSums
 from coterie.train.stage_context import StageContext
 from coterie.train.task_gradients import TaskGradients
 from coterie.train.trainable import group_parameters
 from coterie.train.validation import Validation
-from coterie.train.workers import make_loader, receive
 
 Batch = dict[str, Any]
 Count = Tensor | int | None
