@@ -3,12 +3,13 @@
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 from jaxtyping import Int64
 from torch.utils.data import DataLoader, Dataset
 
+from coterie.data.dataset import BadRow
 from coterie.data.sample_check import SampleCheck
 from coterie.tasks.predictions import TaskDataset
 from coterie.tasks.task_set import Collator
@@ -50,21 +51,33 @@ class MultiTaskDataset(Dataset[Any]):
         return self.transform(self.datasets[task][row], seed)
 
 
-def load_rows(
-    config: RunConfig, sample_check: SampleCheck | None
-) -> tuple[MultiTaskDataset, Sequence[TaskDataset]]:
+class TrainingRows(NamedTuple):
+    """The samples of a run: to train on, and data sets to validate on, if the run validates."""
+
+    samples: MultiTaskDataset
+    validation: Sequence[TaskDataset] = ()
+
+    def list_bad_rows(self) -> list[BadRow]:
+        """List the rows that were skipped."""
+        datasets = (*self.samples.datasets, *self.validation)
+        return [row for each in datasets for row in each.bad_rows]
+
+
+def load_rows(config: RunConfig) -> TrainingRows:
     """Load the rows to train on, and those to validate on if the run validates.
 
     Raises one ValueError with the bad rows of all splits, also of those that training does not
     read, so that they can be mended at once.
     """
     tasks, skip = config.tasks, config.skip_bad_rows
+    sample_check = config.load_sample_check()  # a wrong base is told before rows are read
     try:
         train = MultiTaskDataset(config, sample_check)
         if not config.validates:
-            return train, []
-        return train, tasks.load_datasets(
-            "validation", skip_bad_rows=skip, sample_check=sample_check
+            return TrainingRows(train)
+        return TrainingRows(
+            train,
+            tasks.load_datasets("validation", skip_bad_rows=skip, sample_check=sample_check),
         )
     except ValueError as error:
         problems = [str(error)]

@@ -21,7 +21,7 @@ from coterie.train.branches import find_datasets
 from coterie.train.callbacks import ProgressCallback, ignore_event_errors, make_callbacks
 from coterie.train.compilation import compile_model
 from coterie.train.config import RunConfig
-from coterie.train.datasets import load_rows
+from coterie.train.datasets import TrainingRows
 from coterie.train.finished_stages import (
     FinishedStage,
     add_finished_stage,
@@ -52,17 +52,12 @@ class StageRunner:
     """Trains the unfinished stages of a run."""
 
     def __init__(
-        self, config: RunConfig, directory: RunDirectory, *, device: torch.device,
-        progress: bool | None,
+        self, config: RunConfig, directory: RunDirectory, rows: TrainingRows, *,
+        device: torch.device, progress: bool | None,
     ) -> None:  # fmt: skip
-        """Load the rows. Raises ValueError if some cannot be trained on and are not skipped."""
         self.config, self.directory = config, directory
-        check = self.config.load_sample_check()  # first: a wrong base is told before rows are read
-        self.samples, self.validation = load_rows(self.config, check)
-        datasets = (*self.samples.datasets, *self.validation)
-        self.bad_rows = [row for each in datasets for row in each.bad_rows]
-        self.stages = self.config.resolve_stages(self.samples.sizes)
-        self.notices = self.config.tasks.list_notices(self.samples.datasets)
+        self.samples, self.validation = rows.samples, rows.validation
+        self.stages = config.resolve_stages(self.samples.sizes)
         # Built before a model is loaded: it may need a package that is not installed.
         self.aggregator = self.config.recipe.balancing.build_aggregator()
         self.device, self.progress = device, progress

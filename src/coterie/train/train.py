@@ -135,17 +135,20 @@ def _train(
     # Slow to import: transformers' Trainer. `import coterie` must not load it.
     from coterie.train import environment
     from coterie.train.callbacks import check_integrations
+    from coterie.train.datasets import load_rows
     from coterie.train.stage_runner import StageRunner
 
     check_integrations(config.report_to)
-    make = partial(StageRunner, config, directory, device=device, progress=progress)
+    rows = distributed.run_on_all(partial(load_rows, config))
+    make = partial(StageRunner, config, directory, rows, device=device, progress=progress)
     runner = distributed.run_on_all(make)
-    bad_rows = chain(*distributed.all_gather_object(runner.bad_rows))
+    bad_rows = chain(*distributed.all_gather_object(rows.list_bad_rows()))
     if distributed.is_rank_zero():
         directory.write_bad_rows([*directory.read_bad_rows(), *bad_rows])
         if progress is not False:
             bad = directory.describe_bad_rows()
-            for line in (*filter(None, [bad]), *(f"note: {each}" for each in runner.notices)):
+            notices = config.tasks.list_notices(rows.samples.datasets)
+            for line in (*filter(None, [bad]), *(f"note: {each}" for each in notices)):
                 print(line, file=sys.stderr)
         step = runner.count_finished_steps()
         environment.append_environment(directory.environment_file, step=step, device=device)
