@@ -82,6 +82,7 @@ SYSTEMS: Mapping[str, Train] = {
     BASELINE: train_control, "replay": train_replay, "separate": train_separate,
     "grown": train_grown,
 }  # fmt: skip
+"""Name -> what trains its steps; the baseline is always among those that are asked for."""
 
 
 def count_saved_parameters(runs: Sequence[Run]) -> list[int]:
@@ -94,10 +95,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=Path("runs/sequence"))
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
+    parser.add_argument("--systems", nargs="+", default=list(SYSTEMS), choices=SYSTEMS)
     given = parser.parse_args()
     torch.set_num_threads(1)
+    names = tuple(dict.fromkeys((BASELINE, *given.systems)))
     for seed in given.seeds:
-        saved = {name: run_system(given.out, name, seed) for name in SYSTEMS}
+        saved = {name: run_system(given.out, name, seed) for name in names}
         write_result(given.out, saved)
 
 
@@ -105,23 +108,29 @@ def run_system(out: Path, name: str, seed: int) -> list[int]:
     """Train and evaluate a system's steps; return their numbers of saved parameters."""
     runs = SYSTEMS[name](out / name / f"seed{seed}", seed)
     for run in runs:
-        coterie.evaluate(run, limit=LIMIT)
+        evaluate(run)
     if name == BASELINE:
-        coterie.evaluate(runs[0], limit=LIMIT, untrained=True)
+        evaluate(runs[0], untrained=True)
     print(f"seed {seed}: {name} is trained and evaluated", flush=True)
     return count_saved_parameters(runs)
 
 
+def evaluate(run: Run, *, untrained: bool = False) -> None:
+    """Score a run on its tasks' test rows, unless it is."""
+    if not run.directory.scores_file("untrained" if untrained else "").is_file():
+        coterie.evaluate(run, limit=LIMIT, untrained=untrained)
+
+
 def write_result(out: Path, saved: Mapping[str, Sequence[int]]) -> None:
-    """Measure what each system forgets, of all seeds in `out`."""
-    others = {name: out / name for name in SYSTEMS if name != BASELINE}
+    """Measure what each system forgets, of all seeds in `out`; `saved` has the systems."""
+    others = {name: out / name for name in saved if name != BASELINE}
     table = coterie.measure_forgetting(others, baseline=out / BASELINE)
     facts = provenance(torch.device("cpu")) | {
         "order": ORDER, "rank": RANK, "replay": REPLAY, "limit": LIMIT, **OPTIONS,
         "saved_parameters": saved, "table": table.dump(),
     }  # fmt: skip
     RESULT.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
-    last = {name: sorted((out / name).glob(f"*/step-{len(ORDER)}")) for name in SYSTEMS}
+    last = {name: sorted((out / name).glob(f"*/step-{len(ORDER)}")) for name in saved}
     coterie.report(last, forgetting=table, out=out / "report.html")
     print(table.to_markdown())
 

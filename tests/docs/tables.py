@@ -15,6 +15,7 @@ ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "benchmarks" / "results"
 README, PAGE = ROOT / "README.md", ROOT / "docs" / "results.md"
 COMPOSE = ROOT / "docs" / "guides" / "compose.md"
+FORGETTING = ROOT / "docs" / "guides" / "forgetting.md"
 AWAKER = ROOT / "docs" / "recipes" / "awaker.md"
 UNITS = {"segmentation": "mIoU, %", "depth": "RMSE, m", "normals": "degrees", "edges": "odsF, %",
          "reshading": "L1"}  # fmt: skip
@@ -92,6 +93,40 @@ def composed(speech: str) -> str:
     cells = ([shown({**row[name], "value": row[name]["score"]}, 0) for name in names]
              for row in rows.values())  # fmt: skip
     return markdown(["%", *names], [[name, *row] for name, row in zip(rows, cells, strict=True)])
+
+
+def sequences(name: str) -> str:
+    """One system's scores after each step of `experiments.sequence`, and what it forgot."""
+    table = read("sequence-cpu.json")["table"]
+    (row,) = [row for row in table["rows"] if row["system"] == name]
+    tasks = [column["name"] for column in table["columns"]]
+    lines = [
+        [", ".join(step["trained"]), *(cell(step["tasks"].get(task)) for task in tasks)]
+        for step in row["steps"]
+    ]
+    lost = row["measures"]["forgetting"]["tasks"]
+    lines.append(["forgotten", *(cell(lost.get(task)) for task in tasks)])
+    return markdown([f"{name}: after", *tasks], lines)
+
+
+def forgotten() -> str:
+    """Means over tasks after the last step of `experiments.sequence`."""
+    found = read("sequence-cpu.json")
+    names = ("average", "learned", "forgetting", "forward_transfer")
+    rows = [
+        [
+            row["system"],
+            *(cell(row["measures"].get(name, {}).get("mean")) for name in names),
+            f"{found['saved_parameters'][row['system']][-1] / 1e6:.2f}",
+        ]
+        for row in found["table"]["rows"]
+    ]
+    heads = ("average", "right after its step", "forgetting", "forward transfer")
+    return markdown(["%", *heads, "M parameters saved by the last step"], rows)
+
+
+def cell(value: Mapping[str, float | None] | None) -> str:
+    return "-" if value is None else shown(value, 0)
 
 
 def tagged() -> str:
@@ -211,6 +246,9 @@ TABLES: dict[tuple[Path, str], Callable[[], str]] = {
     (PAGE, "tagged"): tagged,
     (COMPOSE, "composed_transcribe"): partial(composed, "transcribe"),
     (COMPOSE, "composed_answer"): partial(composed, "answer"),
+    (FORGETTING, "sequence_sequential"): partial(sequences, "sequential"),
+    (FORGETTING, "sequence_grown"): partial(sequences, "grown"),
+    (FORGETTING, "forgotten"): forgotten,
     (AWAKER, "gate_inputs"): gate_inputs,
     (AWAKER, "awaker_variants"): partial(awaker_variants, "tagged-cuda.json"),
     (AWAKER, "awaker_information"): partial(awaker_variants, "tagged-cpu.json"),
