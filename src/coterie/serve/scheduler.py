@@ -24,7 +24,7 @@ from coterie.serve.prefill import UnjoinableError, advance, begin, list_prompts
 from coterie.tuner.layer import CoterieLayer
 
 CPU_PREFILL_TOKENS = 128
-"""Tokens that fill a CPU's matrix products: more at a time only delay the first of the answers."""
+"""Tokens that fill a CPU's matrix products: more at a time hardly cost less, and are later."""
 
 
 class QueueFullError(Exception):
