@@ -29,7 +29,7 @@ FLAGS = {
     "--device",
     "add-tasks": "--tasks --out --recipe --set --base --connectors --steps --batch-size --seed "
     "--resume --device",
-    "evaluate": "--split --limit --batch-size --blind --untrained --skip-bad-rows --base "
+    "evaluate": "--split --limit --batch-size --blind --without --untrained --skip-bad-rows --base "
     "--tasks --to --device",
     "compare": "--baseline --sequence --to",
     "diagnose": "--tasks --batches --batch-size --seed --to --base --device",

@@ -17,6 +17,7 @@ from coterie.cli.moved_run import moved_run_options, open_run
 @click.option("--limit", type=int, help="Rows a task, at most.")
 @click.option("--batch-size", default=16, show_default=True, type=int, help="Answers at a time.")
 @click.option("--blind", is_flag=True, help="Without pictures and sounds: what words alone give.")
+@click.option("--without", multiple=True, metavar="SENSOR", help="Without it; can be repeated.")
 @click.option("--untrained", is_flag=True, help="The model as it was before training.")
 @click.option(
     "--skip-bad-rows", is_flag=True, default=None, help="Leave bad rows out, and list them."
@@ -34,14 +35,15 @@ def evaluate(
 ) -> None:
     """Score a run on its tasks, with 95 % intervals.
 
-    Writes scores.json, predictions/ and routing.json into the run's folder; --blind and
-    --untrained write their own, beside them. --base and --tasks are for a run that has moved, --to
-    for one that may not be written to.
+    Writes scores.json, predictions/ and routing.json into the run's folder; --blind, --without
+    and --untrained write their own, beside them. --base and --tasks are for a run that has moved,
+    --to for one that may not be written to.
 
     \b
     Examples:
       coterie evaluate runs/rode
       coterie evaluate runs/rode --blind
+      coterie evaluate runs/rgbd --without depth
       coterie evaluate runs/rode --split validation --limit 100
       coterie evaluate /shared/rode --base models/qwen --tasks tasks.yaml --to runs/rode-here
       torchrun --nproc-per-node 2 -m coterie evaluate runs/rode
@@ -60,11 +62,11 @@ def evaluate(
 def describe_controls(run: str, **moved: str | None) -> str:
     """Return what the run has over its controls, or how to evaluate one, with the same options."""
     from coterie.report import summarize
-    from coterie.train.run_directory import CONTROLS, RunDirectory
+    from coterie.train.run_directory import RunDirectory
 
     folder = moved.get("to") or run
     directory = RunDirectory(Path(folder).expanduser())
-    if any(directory.scores_file(control).is_file() for control in CONTROLS):
+    if directory.list_controls():
         return summarize(folder)
     given = [part for key, value in moved.items() if value for part in (f"--{key}", value)]
     command = shlex.join(["coterie", "evaluate", run, *given, "--untrained"])

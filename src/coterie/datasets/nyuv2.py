@@ -1,6 +1,6 @@
 """NYUv2 as preprocessed by the released code of MTAN: numbered .npy files."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -10,13 +10,14 @@ import torch
 from jaxtyping import Float32, Int64, Shaped, UInt8
 from torch import Tensor
 
-from coterie.datasets.base import FolderDataset
+from coterie.datasets.base import FolderDataset, select_sensors
 from coterie.metrics.dense.labels import to_camera_axes, to_class_map
 from coterie.tasks.dense.dataset import DenseSample, DenseSplit
 from coterie.tasks.dense.kinds.depth import Depth
 from coterie.tasks.dense.kinds.normals import Normals
 from coterie.tasks.dense.kinds.segmentation import Segmentation
 from coterie.tasks.dense.label_files import LabelFile, check_shape, decode_npy
+from coterie.tasks.dense.sensor import IMAGE, Sensor
 from coterie.tasks.dense.task import DenseTask
 
 FOLDERS = {"train": "train", "validation": "val"}
@@ -30,6 +31,8 @@ TASKS: dict[str, DenseTask] = {
     "depth": Depth(name="depth"),
     "normal": Normals(name="normal", criterion="cosine"),
 }
+SENSORS = (Sensor(task=TASKS["depth"], std=(10.0,)),)
+"""The sensors beside the image; metres are divided by 10, the range of a Kinect."""
 LIGHTER = 1.001
 """Maximum image value: 1 up to rounding."""
 Array = Shaped[np.ndarray, "..."]
@@ -105,24 +108,41 @@ class Nyuv2(FolderDataset):
     Attributes:
         folder: parent of train/ and val/.
         names: the tasks to load, of "segmentation", "depth" and "normal".
+        inputs: the sensors that the model gets, of "image" and "depth", whose files are those of
+            the task.
+        optional: those of the inputs, but the image, whose file a sample may lack.
     """
 
     known_tasks: ClassVar[Mapping[str, DenseTask]] = TASKS
     folder: str | Path
     names: tuple[str, ...] = tuple(TASKS)
+    inputs: tuple[str, ...] = (IMAGE.name,)
+    optional: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _ = self.sensors  # checks the fields that it reads
+
+    @property
+    def sensors(self) -> tuple[Sensor, ...]:
+        return select_sensors("Nyuv2", self.inputs, self.optional, SENSORS, self.names)
 
     def open_split(self, split: str) -> DenseSplit:
         if split not in FOLDERS:
             raise ValueError(f"Nyuv2 has no split {split!r}: ask for {' or '.join(FOLDERS)}")
-        return Nyuv2Split(Path(self.folder) / FOLDERS[split], self.names)
+        return Nyuv2Split(Path(self.folder) / FOLDERS[split], self.names, self.sensors)
 
 
 class Nyuv2Split(DenseSplit):
     """The numbered samples of train/ or val/."""
 
-    def __init__(self, folder: Path, names: tuple[str, ...]) -> None:
+    def __init__(
+        self, folder: Path, names: Sequence[str], sensors: Sequence[Sensor] = (IMAGE,)
+    ) -> None:
         """List the files: any makes its number a sample. Raises ValueError without a folder."""
-        self.folder, self.fields, self.title = folder, ("image", *names), str(folder)
+        self.sensors = {sensor.name: sensor for sensor in sensors if not sensor.is_image}
+        self.folder, self.title = folder, str(folder)
+        self.fields = ("image", *names, *self.sensors)
         stems: set[str] = set()
         for part in [FILES[field] for field in self.fields]:
             if not (folder / part).is_dir():
@@ -143,11 +163,17 @@ class Nyuv2Split(DenseSplit):
         image_file, *files = self.list_files(index)
         image = image_file.read(lambda content: encode_image(decode_npy(content)))
         size = image.shape[1], image.shape[2]
-        labels = {
+        maps = {
             file.field: file.read(
                 lambda content, encode=ENCODERS[file.field]: encode(decode_npy(content), size)
             )
             for file in files
+            if not self._may_lack(file.field) or file.path.exists()
         }
+        sensors = {name: maps.pop(name) for name in self.sensors if name in maps}
         source = f"{self.folder.name}/{self.stems[index]}"
-        return DenseSample(image=image, labels=labels, source=source)
+        return DenseSample(image=image, labels=maps, sensors=sensors, source=source)
+
+    def _may_lack(self, field: str) -> bool:
+        """Return whether a sample may lack the file of a field."""
+        return field in self.sensors and self.sensors[field].optional

@@ -11,10 +11,11 @@ from coterie.evaluate import systems
 from coterie.evaluate.estimates import RESAMPLES, Estimate, Estimates, is_defined
 from coterie.evaluate.systems import Runs, System
 from coterie.evaluate.table import SystemRow, Table, TaskColumn
+from coterie.train.controls import UNTRAINED, describe_control
 from coterie.train.run import Run
+from coterie.train.run_directory import RunDirectory
 
 SUMMED_COSTS = ("trainable_parameters", "total_parameters", "train_time_s")
-CONTROLS = {"untrained": "untrained", "blind": "{name}, blind"}
 
 
 def compare(
@@ -36,8 +37,8 @@ def compare(
         runs: runs or their folders, grouped by their configuration; or system -> its runs.
             Several seeds are one system; so are single-task runs, joined by their seed.
         baseline: the single-task runs, or other runs to measure delta_m against.
-        controls: also show evaluations with `untrained=True` and `blind=True`; or which of the
-            two, "untrained" and "blind".
+        controls: also show evaluations with `untrained=True`, `blind=True` and `without`; or which
+            of them: "untrained", "blind", "without-depth" and the like.
         resamples: bootstrap resamples, at least 1.
 
     Raises ValueError for no runs, a run that was not evaluated, and systems that scored different
@@ -51,14 +52,21 @@ def compare(
     name, groups = _add_baseline(groups, baseline)
     split = systems.get_common_split([run for group in groups.values() for run in group])
     found = [systems.load_system(system, group) for system, group in groups.items()]
-    wanted = controls if not isinstance(controls, bool) else CONTROLS if controls else ()
-    found += _add_controls(groups, wanted)
+    if isinstance(controls, bool):
+        runs = [run.directory for group in groups.values() for run in group]
+        controls = list_controls(runs) if controls else ()
+    found += _add_controls(groups, controls)
     estimates = Estimates(
         systems=systems.bootstrap_systems(found, resamples=resamples, seed=seed),
         higher_is_better=[each.metric.higher_is_better for each in found[0].tasks.values()],
         seed=seed,
     )
     return _make_table(found, estimates, name, split)
+
+
+def list_controls(runs: Iterable[RunDirectory]) -> list[str]:
+    """List the controls that some of the runs have, each once."""
+    return list(dict.fromkeys(control for run in runs for control in run.list_controls()))
 
 
 def _add_baseline(
@@ -84,8 +92,9 @@ def _add_controls(groups: Mapping[str, list[Run]], controls: Iterable[str]) -> l
     found: dict[str, System] = {}
     for control in controls:
         for name, group in groups.items():
-            called = CONTROLS[control].format(name=name)
-            if control == "untrained":  # all seeds of a base are one model
+            called = f"{name}, {describe_control(control)}"
+            if control == UNTRAINED:  # all seeds of a base are one model
+                called = control
                 group = [run for run in group if run.config.seed == group[0].config.seed]
             there = all(run.directory.scores_file(control).is_file() for run in group)
             if there and called not in found:

@@ -1,5 +1,6 @@
 """`evaluate`: compute a run's predictions, scores, expert usage and cost on held-out samples."""
 
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -14,22 +15,23 @@ from coterie.train.run_lock import lock_run
 from coterie.train.sharding import hide_request
 
 
-def evaluate(
+def evaluate(  # noqa: PLR0913  the choices of one call, each by its name
     run: Run | str | Path,
     *,
     split: str = "test",
     batch_size: int = 16,
     limit: int | None = None,
     blind: bool = False,
+    without: Sequence[str] = (),
     untrained: bool = False,
     skip_bad_rows: bool | None = None,
     device: str | torch.device | None = None,
 ) -> Scores:
     """Score a run on held-out samples and write the results into the run's folder.
 
-    Writes scores.json, routing.json and predictions/SPLIT/TASK.jsonl; with `blind` or `untrained`,
-    scores.blind.json and predictions-blind/ (untrained likewise). Tasks that have predictions of
-    the same weights and samples are not predicted again. Predictions of dense tasks store the
+    Writes scores.json, routing.json and predictions/SPLIT/TASK.jsonl; with `blind`, `without` or
+    `untrained`, scores.blind.json and predictions-blind/, and the like. Tasks that have predictions
+    of the same weights and samples are not predicted again. Predictions of dense tasks store the
     statistics of each image; five images, the same for every run, are written with labels and
     predictions as PNG files to predictions/SPLIT/examples/. Of several processes, all must call it;
     each predicts a part of the batches of one, and the first writes the files.
@@ -38,13 +40,16 @@ def evaluate(
         batch_size: samples of a forward pass, at least 1.
         limit: samples per task, the same ones in every run; None for all.
         blind: remove images and audio, to measure what the text alone reveals.
+        without: names of sensors of a dense data set that the model does not get, to measure what
+            they add.
         untrained: evaluate the run's base model, without the trained weights.
         skip_bad_rows: skip rows that cannot be read, count them in the scores, and list them in
             bad_rows.SPLIT.jsonl; None for what the run was trained with.
         device: see `coterie.devices.choose_device`; None for an accelerator where there is one.
 
     Raises ValueError for bad rows, for a run that has not been trained, for a split that a task
-    lacks, for a device that is not there, and for `blind` with tasks that have images alone.
+    lacks, for a device that is not there, for `blind` with tasks that have images alone, and for
+    sensors in `without` that the tasks lack, or that are all.
     """
     run = run if isinstance(run, Run) else Run.read(run)
     run.check_rows(split)
@@ -52,8 +57,8 @@ def evaluate(
     chosen = choose_device(device)
     distributed.init_distributed(chosen)
     evaluation = Evaluation(
-        run=run, split=split, batch_size=batch_size, limit=limit, blind=blind, untrained=untrained,
-        skip_bad_rows=skip, device=chosen,
+        run=run, split=split, batch_size=batch_size, limit=limit, blind=blind,
+        without=tuple(without), untrained=untrained, skip_bad_rows=skip, device=chosen,
     )  # fmt: skip
     work = "-".join(filter(None, ("evaluation", evaluation.control)))
     place = "a folder by --to (Run.read(..., to=))"

@@ -19,6 +19,7 @@ from coterie.routing.decision import Tape
 from coterie.routing.usage import ExpertUsage, UsageStatistics
 from coterie.tasks.predictions import EvaluationDataset, PredictionResult, PredictOptions
 from coterie.tasks.task_set import TaskSet
+from coterie.train.controls import make_sensor_control
 from coterie.train.frozen_caches import cache_encoder_features, disable_feature_cache
 from coterie.train.run import Run
 
@@ -40,6 +41,7 @@ class Evaluation:
     batch_size: int = 16
     limit: int | None = None
     blind: bool = False
+    without: tuple[str, ...] = ()
     untrained: bool = False
     skip_bad_rows: bool = False
     device: str | torch.device | None = None
@@ -48,15 +50,17 @@ class Evaluation:
         for name, value in (("batch_size", self.batch_size), ("limit", self.limit)):
             if value is not None and value < 1:
                 raise ValueError(f"{name}={value}: give at least 1")
-        if self.blind and not self.tasks.supports_blind:
+        tasks = self.tasks  # a wrong name in `without` is told first
+        if self.blind and not tasks.supports_blind:
             raise ValueError(
                 f"blind=True leaves out images and sounds, and the tasks of {self.run.folder} have "
                 "no other input: evaluate it without"
             )
 
-    @property
+    @cached_property
     def tasks(self) -> TaskSet:
-        return self.run.config.tasks
+        tasks = self.run.config.tasks
+        return tasks.withhold(self.without) if self.without else tasks
 
     @property
     def modalities(self) -> tuple[str, ...]:
@@ -65,8 +69,9 @@ class Evaluation:
 
     @property
     def control(self) -> str:
-        """The control: "untrained", "blind", "untrained-blind", or "" for none."""
+        """The control: "untrained", "blind", "without-depth", several joined, or "" for none."""
         kinds = {"untrained": self.untrained, "blind": self.blind}
+        kinds |= {make_sensor_control(self.without): bool(self.without)}
         return "-".join(kind for kind, wanted in kinds.items() if wanted)
 
     @cached_property

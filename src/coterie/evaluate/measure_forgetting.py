@@ -9,10 +9,11 @@ from coterie.evaluate.estimates import RESAMPLES
 from coterie.evaluate.forgetting import compute_backward_transfer, compute_forgetting, get_learned
 from coterie.evaluate.intervals import BootstrapSamples, Interval
 from coterie.evaluate.scored_sequence import ScoredSequence, bootstrap_sequences, estimate_mean
-from coterie.evaluate.sequence import UNTRAINED, TaskSequence, group_sequences, load_sequence
+from coterie.evaluate.sequence import TaskSequence, group_sequences, load_sequence
 from coterie.evaluate.sequence_table import Measure, SequenceRow, SequenceStep, SequenceTable
 from coterie.evaluate.systems import Runs, get_common_split
 from coterie.evaluate.table import TaskColumn
+from coterie.train.controls import UNTRAINED
 
 
 def measure_forgetting(

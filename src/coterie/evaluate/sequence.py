@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from coterie.evaluate.systems import Runs, TaskStatistics, load_system, resolve_runs
+from coterie.train.controls import UNTRAINED
 from coterie.train.run import Run
 from coterie.train.run_directory import RunDirectory
 
-UNTRAINED = "untrained"
 ADVICE = "give the runs of one sequence, or for each sequence a folder with its runs"
 
 

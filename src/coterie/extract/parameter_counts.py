@@ -73,9 +73,8 @@ def count_by_group(
     def get_ids(modules: Iterable[nn.Module]) -> set[int]:
         return {id(parameter) for module in modules for parameter in module.parameters()}
 
-    blocks = list(base_model.get_blocks())
     replaced, expert = get_ids(idle), get_ids(experts)
-    shared = get_ids([base_model.backbone]) - get_ids(blocks[base_model.config.shared_layers :])
+    shared = get_ids(base_model.get_backbones()) - get_ids(base_model.get_own_blocks())
     sizes = {"shared": 0, "experts": 0, "other": 0}
     for parameter in base_model.parameters():
         key = id(parameter)

@@ -99,7 +99,7 @@ def measure_score_curve(
 
     def score(model: nn.Module, on_routing: Callable[[Tape], object] | None = None) -> float:
         model.to(place)
-        found = run_inference(model, rows, [selected], pixels=source.processor.normalize_images,
+        found = run_inference(model, rows, [selected], pixels=source.processor.normalize_inputs,
                               batch_size=batch_size, on_routing=on_routing)  # fmt: skip
         statistics = [row["statistics"] for row in found.rows[task]]
         return metric.score(np.sum(statistics, axis=0))

@@ -11,7 +11,7 @@ from torch import Tensor
 from coterie.families.base import Inputs, ModelFamily, Shares, make_block_roles, require_input
 from coterie.families.dinov2 import MLP_LINEARS
 
-BLOCK = r"backbone\.(\w+\.)*layers?\.\d+\."
+BLOCK = r"(backbone|sensor_backbones\.\w+)\.(\w+\.)*layers?\.\d+\."
 
 
 class MultiTaskViT(ModelFamily):
@@ -25,7 +25,8 @@ class MultiTaskViT(ModelFamily):
         "vision", BLOCK, r"(attention|self_attn)", r"(q|k|v|o|out)_proj", MLP_LINEARS
     )
     towers: ClassVar = {"vision": ".*"}
-    new_parameters = r"(heads|embeddings)\..*"
+    # Patch embeddings of added sensors are those of an image at first, and have to learn.
+    new_parameters = r"(heads|embeddings|fusion)\..*|sensor_backbones\.\w+\..*patch_embed.*"
 
     def get_task_of_rows(self, inputs: Inputs, config: Any) -> Int[Tensor, " rows"]:
         images = require_input(inputs, "pixel_values")

@@ -9,12 +9,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from coterie.evaluate.compare import compare
+from coterie.evaluate.compare import compare, list_controls
 from coterie.evaluate.estimates import RESAMPLES
 from coterie.evaluate.intervals import Interval
 from coterie.evaluate.scores import TaskScore
 from coterie.evaluate.table import SystemRow, Table, TaskColumn
 from coterie.report.systems import ReportSystem
+from coterie.train.controls import describe_control
 
 Groups = dict[str, Sequence[Path]]
 """System -> the folders of its runs."""
@@ -22,7 +23,13 @@ CONTROLS = {
     "untrained": ("untrained", "the model before training"),
     "blind": ("blind", "the same model without pictures and sounds"),
 }
-"""Control -> its label, and what a sentence calls it."""
+"""Control -> its label, and what a sentence calls it; of sensors, see `get_control_words`."""
+
+
+def get_control_words(control: str) -> tuple[str, str]:
+    """Return a control's label, and what a sentence calls it."""
+    words = describe_control(control)
+    return CONTROLS.get(control, (words, f"the same model {words}"))
 
 
 class TableColumn(NamedTuple):
@@ -34,7 +41,7 @@ class TableColumn(NamedTuple):
     @property
     def label(self) -> str:
         """The system's name, or that of the control."""
-        return CONTROLS[self.row.control][0] if self.row.control else self.system.name
+        return get_control_words(self.row.control)[0] if self.row.control else self.system.name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,8 +115,9 @@ class ReportContext:
         """The systems, then each control of the highlighted system, or of the first with one."""
         by_name, rows = {each.name: each for each in self.systems}, self.rows
         found = [TableColumn(rows[name], each) for name, each in by_name.items() if name in rows]
-        for control in CONTROLS:
-            controls = [row for row in self.table.rows if row.control == control]
+        controlled = [row for row in self.table.rows if row.control]
+        for control in dict.fromkeys([*CONTROLS, *(row.control for row in controlled)]):
+            controls = [row for row in controlled if row.control == control]
             controls.sort(key=lambda row: row.control_of != self.highlighted.name)
             found += [TableColumn(row, by_name[row.control_of]) for row in controls[:1]]
         return found
@@ -132,7 +140,8 @@ def compare_available(
     """
     groups: Groups = {each.name: [run.directory.folder for run in each.runs] for each in systems}
     base = baseline.name if baseline else ""
-    wanted = tuple(CONTROLS) if controls else ()
+    wanted = list_controls(run.directory for each in systems for run in each.runs)
+    wanted = wanted if controls else []
     with suppress(ValueError):  # find out below which systems and controls do not fit
         return compare(groups, baseline=groups.get(base), controls=wanted, resamples=resamples)
     comparable: Groups = {}

@@ -15,6 +15,7 @@ from coterie.models.loading import LoadedModel
 from coterie.optional_imports import import_optional
 from coterie.tasks.dense.dataset import DenseSample
 from coterie.tasks.dense.inference import predict_batch
+from coterie.tasks.dense.sensor import IMAGE
 from coterie.tasks.dense.task import DenseTask, Output
 from coterie.tasks.dense.task_set import DenseTasks
 from coterie.tasks.dense.visualize import Rgb
@@ -46,12 +47,23 @@ class DenseEngine:
         device: str | torch.device | None = None,
         batch_size: int = 16,
     ) -> "DenseEngine":
-        """Load a run. Raises ValueError if it is not finished, or its answers are text."""
+        """Load a run.
+
+        Raises ValueError if it is not finished, its answers are text, or it needs another sensor
+        than a picture's.
+        """
         run = folder if isinstance(folder, Run) else Run.read(folder)
         tasks = run.config.tasks
         if not isinstance(tasks, DenseTasks):
             raise ValueError(
                 f"{run.folder}: its tasks are answered in text: ask questions, or give --rows"
+            )
+        needed = [each.name for each in tasks.dataset.sensors if not each.optional]
+        if needed != [IMAGE.name]:
+            raise ValueError(
+                f"{run.folder}: a picture is all that it would get, and its inputs are "
+                f"{', '.join(needed)}: train with those beside the image as optional, or score it "
+                "on rows by `coterie evaluate`"
             )
         return cls(loaded=run.load(device=device), task_set=tasks, batch_size=batch_size)
 
@@ -71,16 +83,17 @@ class DenseEngine:
         samples = map(self._read, pictures)
         for _, group in groupby(samples, key=lambda sample: sample.size):
             while batch := list(islice(group, self.batch_size)):
-                images = self.loaded.processor.normalize_images([each.image for each in batch])
+                images = self.loaded.processor.normalize_inputs(batch)
                 found, _ = predict_batch(self.loaded.model, images, names)
                 for place, sample in enumerate(batch):
                     yield sample, {name: found[name][place] for name in names}
 
     def _read(self, picture: MediaFile) -> DenseSample:
+        sensors = self.task_set.dataset.sensors
         pixels = np.asarray(picture.load())
         image = torch.from_numpy(pixels.copy()).permute(2, 0, 1)
         sample = DenseSample(image=image, labels={}, source=picture.name)
-        return self.task_set.vision.transform_for_evaluation(sample, ())
+        return self.task_set.vision.transform_for_evaluation(sample, (), sensors)
 
 
 def make_picture(pixels: Rgb) -> Any:

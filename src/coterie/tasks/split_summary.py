@@ -16,7 +16,7 @@ class SplitSummary:
         num_samples: good samples; a row of messages may have several.
         bad_rows: rows that cannot be trained on.
         token_counts: tokens of each sample; empty where samples have none.
-        media_counts: modality, or task with a label -> number of samples.
+        media_counts: modality, task with a label or sensor with a map -> number of samples.
         scores: scores that need no model -> "score of metric", such as "chance".
         notices: what is no error, but may not be meant.
         problem: why there are no samples at all; empty if there are some.

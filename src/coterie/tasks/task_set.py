@@ -88,6 +88,16 @@ class TaskSet(EvaluatedTasks):
         """Return the tasks that have rows of a split, as far as that is known."""
         return self
 
+    def withhold(self, names: Sequence[str]) -> "TaskSet":
+        """Return these tasks without some of the sensors in evaluation.
+
+        Raises ValueError for an unknown name, or if none remains.
+        """
+        raise ValueError(
+            f"without={tuple(names)}: tasks of a {type(self).__name__} have no sensors: leave it "
+            "out"
+        )
+
     def with_settings_of(self, trained: "TaskSet") -> "TaskSet":
         """Return these tasks with a run's settings, as image size. ValueError for another kind."""
         if type(self) is not type(trained):

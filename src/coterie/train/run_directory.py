@@ -11,10 +11,8 @@ from typing import Any, NamedTuple
 from coterie.data.dataset import BadRow
 from coterie.file_names import check_file_name
 from coterie.io import PARTIAL, read_json_lines, write
+from coterie.train.controls import CONTROLS, WITHOUT
 from coterie.train.run_entries import check_entries
-
-CONTROLS = {"untrained": "--untrained", "blind": "--blind"}
-"""Control of an evaluation -> its flag of `coterie evaluate`."""
 
 
 class MissingFile(NamedTuple):
@@ -94,6 +92,12 @@ class RunDirectory:
     def scores_file(self, control: str = "") -> Path:
         """Return the file of the last evaluation's scores, or of a control's."""
         return self.folder / (f"scores.{control}.json" if control else "scores.json")
+
+    def list_controls(self) -> list[str]:
+        """List the controls that there are scores of: `CONTROLS`, then those of sensors."""
+        found = [control for control in CONTROLS if self.scores_file(control).is_file()]
+        sensors = self.folder.glob(f"scores.{WITHOUT}*.json")
+        return found + sorted(each.name[len("scores.") : -len(".json")] for each in sensors)
 
     def predictions_folder(self, split: str, control: str = "") -> Path:
         """Return the folder of the predictions on a split, a file for each task."""

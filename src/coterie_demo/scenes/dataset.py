@@ -3,7 +3,7 @@
 import io
 import zipfile
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Bool, Float32, Int64, Shaped
 from torch import Tensor
 
-from coterie.datasets.base import check_names
+from coterie.datasets.base import check_names, select_sensors
 from coterie.metrics.dense.labels import DepthScale, to_class_map
 from coterie.paths import get_cache_dir
 from coterie.tasks.dense.dataset import DenseDataset, DenseSample, DenseSamples, DenseSplit
@@ -24,6 +24,7 @@ from coterie.tasks.dense.kinds.normals import Normals
 from coterie.tasks.dense.kinds.regression import Regression
 from coterie.tasks.dense.kinds.segmentation import Segmentation
 from coterie.tasks.dense.label_files import LabelFile, make_absolute_path
+from coterie.tasks.dense.sensor import IMAGE, Sensor
 from coterie.tasks.dense.task import DenseTask
 from coterie.tasks.dense.task_set import DenseTasks
 from coterie.tasks.dense.validation import ValidatedDenseDataset
@@ -38,6 +39,8 @@ from coterie_demo.scenes.manifest import (
 
 DEPTHS = DepthScale(units_per_metre=512.0, log_range=2.0**16)
 """The depth scale of Taskonomy; fields are less than its 128 m deep."""
+DEPTH_MEAN, DEPTH_STD = 0.676, 0.065
+"""Of the encoded depths of 400 training images."""
 CURVATURE_SCALE = 10.0
 """Unit of curvature labels in 1/m: a ball of radius 10 cm has curvature 1."""
 IGNORE_INDEX = 255
@@ -123,6 +126,9 @@ LABELS: dict[str, SceneLabel] = {
     )
 }
 
+SENSORS = (Sensor(task=LABELS["depth"].task, mean=(DEPTH_MEAN,), std=(DEPTH_STD,)),)
+"""The sensors beside the image; the sky, of unknown depth, gets the mean."""
+
 
 def unpack_arrays(content: bytes) -> Arrays:
     """Read the arrays of an .npz file, verifying each checksum first.
@@ -161,19 +167,26 @@ class Scenes(DenseDataset):
     Attributes:
         folder: the folder of the rendered scenes; None is "scenes" in coterie's cache folder.
         names: the tasks to load; by default all ten, each of weight 1.
+        inputs: the sensors that the model gets, of "image" and "depth", exact as the label is.
     """
 
     folder: str | Path | None = None
     names: tuple[str, ...] = tuple(LABELS)
+    inputs: tuple[str, ...] = (IMAGE.name,)
 
     def __post_init__(self) -> None:
         if self.folder is not None:
             object.__setattr__(self, "folder", make_absolute_path(self.folder))
         check_names("Scenes", self.names, LABELS)
+        _ = self.sensors  # checks the fields that it reads
 
     @property
     def tasks(self) -> tuple[DenseTask, ...]:
         return tuple(LABELS[name].task for name in self.names)
+
+    @property
+    def sensors(self) -> tuple[Sensor, ...]:
+        return select_sensors("Scenes", self.inputs, (), SENSORS, self.names)
 
     def load_split(self, split: str, *, skip_bad_rows: bool = False) -> DenseSamples:
         return ValidatedDenseDataset(self.open_split(split), skip_bad_rows=skip_bad_rows)
@@ -186,7 +199,8 @@ class Scenes(DenseDataset):
         if split not in SPLITS:
             raise ValueError(f"Scenes has no split {split!r}: ask for {', '.join(SPLITS)}")
         folder = get_cache_dir() / "scenes" if self.folder is None else Path(self.folder)
-        return ScenesSplit(folder, split, self.names)
+        others = [sensor.name for sensor in self.sensors if not sensor.is_image]
+        return ScenesSplit(folder, split, self.names, others)
 
 
 def make_tasks() -> DenseTasks:
@@ -197,12 +211,17 @@ def make_tasks() -> DenseTasks:
 class ScenesSplit(DenseSplit):
     """The images of a split that `scenes.json` lists."""
 
-    def __init__(self, folder: Path, split: str, names: tuple[str, ...]) -> None:
-        """Read the manifest. Raises ValueError if it is missing or damaged."""
+    def __init__(
+        self, folder: Path, split: str, names: Sequence[str], sensors: Sequence[str] = ()
+    ) -> None:
+        """Read the manifest. Raises ValueError if it is missing or damaged.
+
+        `names` are of tasks, `sensors` those beside the image.
+        """
         self.folder, self.title = folder, f"{folder}, {split}"
         self.manifest = RenderManifest.read(folder)
         self.image_files = self.manifest.list_files(folder, split)
-        self.names = names
+        self.names, self.sensors = tuple(names), tuple(sensors)
 
     def __len__(self) -> int:
         return len(self.image_files)
@@ -224,12 +243,15 @@ class ScenesSplit(DenseSplit):
             image = arrays["image"]
             if image.shape != (self.manifest.size, self.manifest.size, 3):
                 raise ValueError(f"its image is {image.shape}, not of size {self.manifest.size}")
-            labels = {name: LABELS[name].decode(arrays) for name in self.names}
-            for name, label in labels.items():
-                check_label(LABELS[name].task, label, arrays["classes"] == SKY)
+            maps = {name: LABELS[name].decode(arrays) for name in (*self.names, *self.sensors)}
+            for name, each in maps.items():
+                check_label(LABELS[name].task, each, arrays["classes"] == SKY)
         except DECODE_ERRORS as error:
             raise ValueError(
                 f"is damaged ({error}): remove it and render it again with `coterie fetch scenes`"
             ) from None
         pixels = torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))
-        return DenseSample(image=pixels, labels=labels, source=source)
+        labels, sensors = (
+            {name: maps[name] for name in each} for each in (self.names, self.sensors)
+        )
+        return DenseSample(image=pixels, labels=labels, sensors=sensors, source=source)

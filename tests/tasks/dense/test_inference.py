@@ -1,5 +1,7 @@
 """Statistics of every picture, whatever the batches, and what mixtures decided for it."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 import torch
@@ -49,8 +51,8 @@ class BootstrapSamples(DenseSamples):
         return self.samples[index]
 
 
-def pixels(images: list[torch.Tensor]) -> torch.Tensor:
-    return torch.stack(images).float() / 255
+def pixels(samples: Sequence[DenseSample]) -> torch.Tensor:
+    return torch.stack([sample.image for sample in samples]).float() / 255
 
 
 def statistics(found: PredictionResult) -> dict[str, np.ndarray]:
@@ -69,7 +71,7 @@ def test_each_picture_as_the_metric_of_its_task_has_it() -> None:
         "depth": (3, 2), "normal": (3, 2), "scene": (3, 2),
     }  # fmt: skip
     with torch.no_grad():
-        said = host(pixel_values=pixels([rows[2].image])).predictions
+        said = host(pixel_values=pixels([rows[2]])).predictions
     wanted = (said["depth"][0] - rows[2].labels["depth"]).abs().double().sum()
     np.testing.assert_allclose(numbers["depth"][2], [wanted, 28 * 28], rtol=1e-5)
     assert numbers["normal"][1].tolist() == [0, 0]  # no label: nothing to add

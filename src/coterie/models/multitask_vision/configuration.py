@@ -1,5 +1,6 @@
-"""`MultiTaskVisionConfig`: a vision backbone, its tasks' heads and its shared layers."""
+"""`MultiTaskVisionConfig`: a vision backbone, its tasks' heads, its shared layers and sensors."""
 
+import copy
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, cast, no_type_check
 
@@ -8,6 +9,9 @@ from jaxtyping import Int
 from torch import Tensor
 from transformers import AutoConfig, PreTrainedConfig
 from transformers.configuration_utils import SubConfigSpec
+
+from coterie import serialization
+from coterie.encoding.fusion import Fusion
 
 HEADS = ("linear", "convolutions")
 TaskNames = Sequence[str] | None
@@ -28,6 +32,10 @@ class MultiTaskVisionConfig(PreTrainedConfig):
             trains from scratch; smaller ones disturb pretrained tokens less.
         shared_layers: number of first blocks that all tasks share: they get no task embedding and
             run once for all tasks.
+        sensors: {"name": ..., "channels": ...} per sensor, in the order of their channels in
+            `pixel_values`; empty for an RGB image alone.
+        fusion: the `Fusion` of the sensors, as `coterie.serialization.dump` writes it; None for one
+            sensor without.
     """
 
     model_type = "coterie_multi_task"
@@ -41,6 +49,8 @@ class MultiTaskVisionConfig(PreTrainedConfig):
     task_embedding: bool = True
     embedding_std: float = 0.02
     shared_layers: int = 0
+    sensors: Sequence[Mapping[str, Any]] = ()
+    fusion: Mapping[str, Any] | None = None
 
     def __post_init__(self, **kwargs: Any) -> None:
         super().__post_init__(**kwargs)
@@ -55,6 +65,29 @@ class MultiTaskVisionConfig(PreTrainedConfig):
             )
         if len(set(self.names)) < len(self.names):
             raise ValueError(f"tasks={self.names}: give each a name of its own")
+        self.sensors = [dict(sensor) for sensor in self.sensors]
+        if len(self.sensors) > 1 and self.fusion is None:
+            names = ", ".join(sensor["name"] for sensor in self.sensors)
+            raise ValueError(f"fusion=None: the sensors {names} need one, such as U3MFusion()")
+
+    def parse_fusion(self) -> Fusion | None:
+        """Parse `fusion`. Raises ValueError that names the invalid field."""
+        return serialization.load(self.fusion, Fusion | None, name="fusion")
+
+    def group_sensors(self) -> list[list[Mapping[str, Any]]]:
+        """Return the sensors that each backbone reads; without sensors, one backbone reads none."""
+        fusion = self.parse_fusion()
+        if not self.sensors or (fusion is not None and fusion.shares_backbone):
+            return [list(self.sensors)]
+        return [[sensor] for sensor in self.sensors]
+
+    def make_backbone_config(self, sensors: Sequence[Mapping[str, Any]]) -> PreTrainedConfig:
+        """Return the configuration of a backbone that reads some sensors; none for an image."""
+        if not sensors:
+            return self.backbone_config
+        config: Any = copy.deepcopy(self.backbone_config)
+        config.num_channels = sum(sensor["channels"] for sensor in sensors)
+        return config
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -1,24 +1,29 @@
 """`MultiTaskVisionModel`: a vision backbone with a head per task, run for all tasks at once."""
 
 import contextlib
-import inspect
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
-from transformers import MODEL_MAPPING, AutoConfig, AutoModel, PretrainedConfig, PreTrainedModel
+from transformers import AutoConfig, AutoModel, PreTrainedModel
 from transformers.utils.generic import ModelOutput
 
+from coterie.encoding.fusion import Present
 from coterie.models.base_config import load_config
+from coterie.models.multitask_vision.backbones import (
+    Images,
+    adapt_patch_embedding,
+    build_backbone,
+    get_pooler_kwargs,
+    select_kwargs,
+    split_sensors,
+)
 from coterie.models.multitask_vision.configuration import MultiTaskVisionConfig, TaskNames
-from coterie.models.multitask_vision.heads import HeadTask, build
+from coterie.models.multitask_vision.heads import HeadTask, Patches, build
 from coterie.models.weight_checks import load_checked
-
-Images = Float[Tensor, "batch channels height breadth"]
-"""Images, normalised for the backbone; both sides are multiples of its patch size."""
 
 
 @dataclass
@@ -28,7 +33,7 @@ class MultiTaskVisionOutput(ModelOutput):
     Attributes:
         predictions: task -> [batch, channels, height, breadth] of the image's size, or
             [batch, channels] for image-level tasks.
-        last_hidden_state: the backbone's, [tasks * batch, seq, width], ordered by task.
+        last_hidden_state: the first backbone's, [tasks * batch, seq, width], ordered by task.
     """
 
     # Not Tensor: accelerate rebuilds an output from one mapping of its fields, passed first.
@@ -46,6 +51,9 @@ class MultiTaskVisionModel(PreTrainedModel):
 
     The backbone is any vision model of transformers whose blocks are in one ModuleList: ViT, DeiT,
     DINOv2, DINOv3, SigLIP, CLIP, Swin. After grafting, task ids of rows are derived, not passed.
+
+    Of several sensors, each has a backbone of its own, and a `coterie.encoding.Fusion` joins their
+    maps before the heads, from the sensors that an image has; or one backbone reads all of them.
     """
 
     config_class = MultiTaskVisionConfig
@@ -58,9 +66,10 @@ class MultiTaskVisionModel(PreTrainedModel):
 
     def __init__(self, config: MultiTaskVisionConfig) -> None:
         super().__init__(config)
-        backbone = config.backbone_config
-        self.backbone: Any = AutoModel.from_config(
-            backbone, trust_remote_code=False, **get_pooler_kwargs(backbone)
+        first, *others = config.group_sensors()
+        self.backbone: Any = build_backbone(config, first)
+        self.sensor_backbones = nn.ModuleDict(
+            {sensor["name"]: build_backbone(config, [sensor]) for [sensor] in others}
         )
         widths = config.get_block_widths()[config.shared_layers :] if config.task_embedding else []
         self.embeddings = nn.ParameterDict()
@@ -71,6 +80,12 @@ class MultiTaskVisionModel(PreTrainedModel):
             build(task, config.backbone_width, config.patch_size, config.head)
             for task in config.tasks
         )
+        self.fusion_kind = config.parse_fusion()
+        self.fusion: Any = None
+        if self.fusion_kind is not None:
+            self.fusion = self.fusion_kind.build(1 + len(others), config.backbone_width)
+            for module in self.fusion.modules():
+                module._is_hf_initialized = True  # by itself, as published, not by transformers
         self.post_init()
 
     @classmethod
@@ -114,7 +129,11 @@ class MultiTaskVisionModel(PreTrainedModel):
             options = get_pooler_kwargs(backbone)
             load = AutoModel.from_pretrained
             # Heads read the tokens; a pooler is not used.
-            model.backbone = load_checked(base, load, unused="pool", config=backbone, **options)
+            loaded = load_checked(base, load, unused="pool", config=backbone, **options)
+            if choices.get("sensors"):
+                model._copy_backbone(loaded)
+            else:
+                model.backbone = loaded
         return model
 
     def forward(self, pixel_values: Images, tasks: TaskNames = None) -> MultiTaskVisionOutput:
@@ -125,26 +144,41 @@ class MultiTaskVisionModel(PreTrainedModel):
         names = self.config.resolve_tasks(tasks)
         grid = self._get_patch_grid(pixel_values)
         rows = self.config.get_task_of_rows(names, pixel_values)
-        # Other image sizes than in pretraining.
-        sizes = select_kwargs(self.backbone.forward, interpolate_pos_encoding=True)
-        with self._hook_blocks(rows, len(names)) as written:
-            hidden = self.backbone(pixel_values=pixel_values, **sizes).last_hidden_state
-
-        def parts(tokens: Float[Tensor, "rows seq width"]) -> Float[Tensor, "tasks batch ..."]:
-            patches = tokens[:, tokens.shape[1] - grid[0] * grid[1] :]
-            return patches.unflatten(0, (len(names), -1)).transpose(2, 3).unflatten(3, grid)
-
-        normed, plain = parts(hidden), parts(written[0])
+        pixels, present = split_sensors(pixel_values, self.config.group_sensors())
+        hidden: list[Tensor] = []  # each backbone's output
+        plain: list[Tensor] = []  # the same, before its last norm
+        for backbone, channels in zip(self.get_backbones(), pixels, strict=True):
+            # Other image sizes than in pretraining.
+            sizes = select_kwargs(backbone.forward, interpolate_pos_encoding=True)
+            with self._hook_blocks(backbone, rows, len(names)) as written:
+                hidden += [backbone(pixel_values=channels, **sizes).last_hidden_state]
+            plain += written
+        whole = [task["whole_picture"] for task in self.config.tasks]
+        asked = {whole[self.config.names.index(name)] for name in names}
+        maps = {level: self._join(plain if level else hidden, grid, present) for level in asked}
         predictions = {}
         for place, name in enumerate(names):
             number = self.config.names.index(name)
-            image_level = self.config.tasks[number]["whole_picture"]
-            predictions[name] = self.heads[number]((plain if image_level else normed)[place])
-        if all(task["whole_picture"] for task in self.config.tasks):
+            of_task = maps[whole[number]].unflatten(0, (len(names), -1))[place]
+            predictions[name] = self.heads[number](of_task)
+        if all(whole):
             # The final norm is unused: add it to the graph with a gradient of 0, as DDP requires.
-            unused = hidden.flatten()[:0].sum()
+            unused = sum(each.flatten()[:0].sum() for each in hidden)
             predictions = {name: each + unused for name, each in predictions.items()}
-        return MultiTaskVisionOutput(predictions=predictions, last_hidden_state=hidden)
+        return MultiTaskVisionOutput(predictions=predictions, last_hidden_state=hidden[0])
+
+    def _join(
+        self, tokens: Sequence[Float[Tensor, "rows seq width"]], grid: tuple[int, int],
+        present: Present | None,
+    ) -> Patches:  # fmt: skip
+        """Return the patches' features as a map, of all backbones together."""
+        count = grid[0] * grid[1]
+        patches = [each[:, each.shape[1] - count :].transpose(1, 2) for each in tokens]
+        maps = [each.unflatten(2, grid) for each in patches]
+        if self.fusion_kind is None or present is None:
+            return maps[0]
+        tasks = len(maps[0]) // present.shape[1]  # rows are ordered by task
+        return self.fusion_kind.join(self.fusion, torch.stack(maps), present.repeat(1, tasks))
 
     def _get_patch_grid(self, pixel_values: Tensor) -> tuple[int, int]:
         height, breadth = pixel_values.shape[-2:]
@@ -158,12 +192,14 @@ class MultiTaskVisionModel(PreTrainedModel):
         return height // patch, breadth // patch
 
     @contextlib.contextmanager
-    def _hook_blocks(self, rows: Int[Tensor, " rows"], tasks: int) -> Iterator[list[Tensor]]:
+    def _hook_blocks(
+        self, backbone: nn.Module, rows: Int[Tensor, " rows"], tasks: int
+    ) -> Iterator[list[Tensor]]:
         """Repeat the rows per task from block `shared_layers` on, and add task embeddings.
 
         Yields a list that gets the last block's output, before the final norm.
         """
-        blocks = self.get_blocks()
+        blocks = self.get_blocks(backbone)
         own = blocks[self.config.shared_layers :]
         written: list[Tensor] = []
 
@@ -185,21 +221,27 @@ class MultiTaskVisionModel(PreTrainedModel):
             stack.enter_context(blocks[-1].register_forward_hook(keep))
             yield written
 
-    def get_blocks(self) -> nn.ModuleList:
-        """Return the backbone's blocks or stages, first to last."""
-        lists = (part for part in self.backbone.modules() if isinstance(part, nn.ModuleList))
+    def get_backbones(self) -> list[Any]:
+        """Return the backbones, in the order of their sensors; only one without sensors."""
+        return [self.backbone, *self.sensor_backbones.values()]
+
+    def get_blocks(self, backbone: nn.Module | None = None) -> nn.ModuleList:
+        """Return a backbone's blocks or stages, first to last; None for the first backbone."""
+        modules = (self.backbone if backbone is None else backbone).modules()
+        lists = (part for part in modules if isinstance(part, nn.ModuleList))
         return next(part for part in lists if len(part) == len(self.config.get_block_widths()))
 
+    def get_own_blocks(self) -> list[nn.Module]:
+        """Return the blocks from `shared_layers` on, of all backbones."""
+        blocks = [list(self.get_blocks(backbone)) for backbone in self.get_backbones()]
+        return [block for each in blocks for block in each[self.config.shared_layers :]]
 
-def get_pooler_kwargs(backbone: PretrainedConfig) -> dict[str, bool]:
-    """Return the argument that disables the backbone's pooler, which no head reads, if any."""
-    return select_kwargs(MODEL_MAPPING[type(backbone)], add_pooling_layer=False)
-
-
-def select_kwargs(function: Any, **kwargs: bool) -> dict[str, bool]:
-    """Return those of the keyword arguments that a function or class has."""
-    known = inspect.signature(function).parameters
-    return {name: value for name, value in kwargs.items() if name in known}
+    def _copy_backbone(self, loaded: nn.Module) -> None:
+        """Copy the weights of a backbone of RGB images into those of all sensors."""
+        for backbone, sensors in zip(
+            self.get_backbones(), self.config.group_sensors(), strict=True
+        ):
+            backbone.load_state_dict(adapt_patch_embedding(loaded, sensors))
 
 
 AutoConfig.register(MultiTaskVisionConfig.model_type, MultiTaskVisionConfig)

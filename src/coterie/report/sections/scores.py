@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from coterie.evaluate.headline import describe_few_samples
 from coterie.evaluate.intervals import Interval
 from coterie.evaluate.table import SystemRow, Table, TaskColumn
-from coterie.report.context import CONTROLS, ReportContext, TableColumn
+from coterie.report.context import CONTROLS, ReportContext, TableColumn, get_control_words
 from coterie.report.correctness import describe_metric
 from coterie.report.formatting import Axis, format_signed, is_number, make_axis
 from coterie.report.score_details import list_score_details
@@ -210,7 +210,7 @@ def summarize_controls(context: ReportContext) -> Iterator[str]:
         ]  # fmt: skip
         above = sum(table.is_clearly_better(task, name, row.system) for task in both)
         if both:
-            what, count = CONTROLS[row.control][1], format_task_count(len(both))
+            what, count = get_control_words(row.control)[1], format_task_count(len(both))
             yield f"{name} is clearly above {what} on {above} of {count}."
 
 

@@ -11,6 +11,7 @@ from jaxtyping import Bool, Float32, Shaped
 from torch import Tensor
 
 from coterie.tasks.dense.dataset import DenseSample, Image
+from coterie.tasks.dense.sensor import IMAGE, Sensor
 from coterie.tasks.dense.task import DenseTask
 
 MEAN = (0.485, 0.456, 0.406)
@@ -25,26 +26,30 @@ class DenseCollator:
     Attributes:
         tasks: the tasks of the labels.
         mean, std: per channel, for pixels from 0 to 1.
+        sensors: the inputs of the model, in the order of their channels.
     """
 
     tasks: Sequence[DenseTask]
     _: KW_ONLY
     mean: Sequence[float] = MEAN
     std: Sequence[float] = STD
+    sensors: Sequence[Sensor] = (IMAGE,)
 
     @classmethod
-    def from_pretrained(cls, base: str, tasks: Sequence[DenseTask]) -> "DenseCollator":
+    def from_pretrained(
+        cls, base: str, tasks: Sequence[DenseTask], sensors: Sequence[Sensor] = (IMAGE,)
+    ) -> "DenseCollator":
         """Make a collator with a model's preprocessor_config.json, or ImageNet's values."""
         from transformers.image_processing_base import ImageProcessingMixin
 
         try:
             config, _ = ImageProcessingMixin.get_image_processor_dict(base)
         except OSError:
-            return cls(tasks)
+            return cls(tasks, sensors=sensors)
         if not config.get("do_normalize", True):
-            return cls(tasks, mean=(0.0,) * 3, std=(1.0,) * 3)
+            return cls(tasks, mean=(0.0,) * 3, std=(1.0,) * 3, sensors=sensors)
         mean, std = config.get("image_mean") or MEAN, config.get("image_std") or STD
-        return cls(tasks, mean=tuple(mean), std=tuple(std))
+        return cls(tasks, mean=tuple(mean), std=tuple(std), sensors=sensors)
 
     def save_pretrained(self, folder: str | Path) -> None:
         """Write preprocessor_config.json, for `from_pretrained` and transformers."""
@@ -59,7 +64,7 @@ class DenseCollator:
     def __call__(self, samples: Sequence[DenseSample]) -> dict[str, Any]:
         """Make a batch.
 
-        `pixel_values`, see `normalize_images`; `labels`: task -> [batch, *label], unknown where a
+        `pixel_values`, see `normalize_inputs`; `labels`: task -> [batch, *label], unknown where a
         sample has none; `known`: task -> bool [batch], whether an image has any label. Tasks
         without a label in the batch are omitted.
 
@@ -74,8 +79,32 @@ class DenseCollator:
                 stacked = torch.stack([unknown if label is None else label for label in found])
                 labels[task.name] = stacked
                 known[task.name] = find_labelled_images(stacked, task)
+        inputs = self.normalize_inputs(samples)
+        return {"pixel_values": inputs, "labels": labels, "known": known}
+
+    def normalize_inputs(
+        self, samples: Sequence[DenseSample]
+    ) -> Float32[Tensor, "batch channels height breadth"]:
+        """Normalize the maps of all sensors, NaN where unknown: throughout a missing sensor's.
+
+        Raises ValueError if the samples differ in size, or one has no sensor.
+        """
         images = self.normalize_images([sample.image for sample in samples])
-        return {"pixel_values": images, "labels": labels, "known": known}
+        none = next((s for s in samples if not any(map(s.has, self.sensors))), None)
+        if none is not None:
+            names = ", ".join(sensor.name for sensor in self.sensors)
+            raise ValueError(f"{none.source} has none of the inputs {names}: give at least one")
+        parts = []
+        for sensor in self.sensors:
+            missing = torch.full((sensor.channels, *images.shape[-2:]), torch.nan)
+            maps = [
+                missing if not sample.has(sensor)
+                else image if sensor.is_image
+                else sensor.normalize(sample.sensors[sensor.name])
+                for sample, image in zip(samples, images, strict=True)
+            ]  # fmt: skip
+            parts.append(torch.stack(maps))
+        return torch.cat(parts, 1)
 
     def normalize_images(
         self, images: Sequence[Image]

@@ -2,8 +2,8 @@
 
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -13,6 +13,7 @@ from torch import Tensor
 
 from coterie.data.dataset import Dataset
 from coterie.tasks.dense.label_files import LabelFile
+from coterie.tasks.dense.sensor import IMAGE, Sensor
 from coterie.tasks.dense.task import DenseTask
 
 Image = UInt8[Tensor, "channels height breadth"]
@@ -22,25 +23,35 @@ Tasks = Sequence[DenseTask]
 
 @dataclass(frozen=True, kw_only=True)
 class DenseSample:
-    """An image and its labels.
+    """An image and its labels, and maps of other sensors.
 
     Attributes:
         image: RGB, 0 to 255.
         labels: task name -> label, see `DenseTask`, of the image's size; some may be missing.
         source: name for errors and predictions, such as "adairsville/point_1_view_2".
+        sensors: sensor name -> its map, in the format of a label of `Sensor.task`; without the
+            image.
+        withheld: names of sensors, the image among them, that the model does not get.
     """
 
     image: Image
     labels: Mapping[str, Label]
     source: str
+    sensors: Mapping[str, Label] = field(default_factory=dict)
+    withheld: frozenset[str] = frozenset()
 
     @property
     def size(self) -> tuple[int, int]:
         """Height and breadth in pixels."""
         return self.image.shape[-2], self.image.shape[-1]
 
-    def check(self, tasks: Tasks) -> None:
-        """Raise ValueError, naming the sample, if the image or a label is of a wrong shape or type.
+    def has(self, sensor: Sensor) -> bool:
+        """Return whether the model gets a sensor's map."""
+        known = sensor.is_image or sensor.name in self.sensors
+        return known and sensor.name not in self.withheld
+
+    def check(self, tasks: Tasks, sensors: Sequence[Sensor] = (IMAGE,)) -> None:
+        """Raise ValueError, naming the sample, if a map is of a wrong shape or type, or missing.
 
         Data sets of coterie check their files; those of users' own are checked here.
         """
@@ -50,29 +61,49 @@ class DenseSample:
                 f"{self.source}: an image of shape {list(image.shape)} and {image.dtype}: give "
                 "[3, height, breadth] in torch.uint8"
             )
-        for task in tasks:
-            if task.name in self.labels:
-                try:
-                    task.check_label(self.labels[task.name], *self.size)
-                except ValueError as error:
-                    raise ValueError(f"{self.source}: task {task.name!r} has {error}") from None
+        others = [sensor for sensor in sensors if not sensor.is_image]
+        for what, known, formats in (
+            ("task", self.labels, tasks),
+            ("sensor", self.sensors, [sensor.task for sensor in others]),
+        ):
+            for task in formats:
+                if task.name in known:
+                    try:
+                        task.check_label(known[task.name], *self.size)
+                    except ValueError as error:
+                        raise ValueError(
+                            f"{self.source}: {what} {task.name!r} has {error}"
+                        ) from None
+        missing = [each.name for each in others if each.name not in self.sensors]
+        needed = [each.name for each in others if not each.optional and each.name in missing]
+        if needed or len(missing) == len(sensors):
+            raise ValueError(
+                f"{self.source}: the sensor {(needed or missing)[0]!r} is missing: give its map, "
+                "or make it optional where another sensor remains"
+            )
 
     def transform(
         self, image: Image, tasks: Tasks, change: Callable[[Label, DenseTask], Label]
     ) -> "DenseSample":
-        """Return the sample with another image, and the labels of `tasks` changed."""
-        known = [task for task in tasks if task.name in self.labels]
-        labels = {task.name: change(self.labels[task.name], task) for task in known}
-        return replace(self, image=image, labels=labels)
+        """Return the sample with another image, and the labels and maps of `tasks` changed."""
+        labels, sensors = (
+            {task.name: change(maps[task.name], task) for task in tasks if task.name in maps}
+            for maps in (self.labels, self.sensors)
+        )
+        return replace(self, image=image, labels=labels, sensors=sensors)
+
+    def withhold(self, names: Iterable[str]) -> "DenseSample":
+        """Return the sample without some sensors for the model."""
+        return replace(self, withheld=self.withheld.union(names))
 
 
 class DenseSamples(Dataset[DenseSample]):
     """The samples of a dense data set."""
 
     def compute_digest(self, index: int) -> str:
-        """Compute a digest of a sample's image and labels, or of what says they are unchanged."""
+        """Compute a digest of a sample's maps and labels, or of what says they are unchanged."""
         sample = self[index]
-        parts = {"image": sample.image, **sample.labels}
+        parts = {"image": sample.image, **sample.sensors, **sample.labels}
         digest = hashlib.sha256(sample.source.encode())
         for name in sorted(parts):
             values = parts[name].contiguous()
@@ -99,6 +130,11 @@ class DenseDataset(ABC):
     @abstractmethod
     def tasks(self) -> tuple[DenseTask, ...]:
         """The tasks, in head order."""
+
+    @property
+    def sensors(self) -> tuple[Sensor, ...]:
+        """The inputs of the model; by default the RGB image alone."""
+        return (IMAGE,)
 
     def select(self, names: Sequence[str]) -> "DenseDataset":
         """Return the data set with these of its tasks. Raises ValueError for an unknown name."""

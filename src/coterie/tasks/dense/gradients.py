@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ from peft import PeftModel
 from torch import Tensor, nn
 
 from coterie.models.loading import LoadedModel
-from coterie.tasks.dense.collator import DenseCollator, find_labelled_images
+from coterie.tasks.dense.collator import find_labelled_images
 from coterie.tasks.dense.task import DenseTask
 from coterie.tasks.dense.vision_config import ResizedDataset
 from coterie.tasks.gradients import (
@@ -47,8 +48,7 @@ class DenseGradientSource(GradientSource):
         self.multitask_model = find_multitask_model(loaded, self.tasks)
         self.settings = {"shared_layers": self.multitask_model.config.shared_layers}
         self.dataset = rows
-        mean, std = loaded.processor.mean, loaded.processor.std
-        self.collators = [DenseCollator((task,), mean=mean, std=std) for task in self.tasks]
+        self.collators = [replace(loaded.processor, tasks=(task,)) for task in self.tasks]
 
     def sample_batches(self, batches: int, batch_size: int, *, seed: int) -> list[list[list[int]]]:
         """Sample batches of indices; images are read on access."""
@@ -127,8 +127,7 @@ def find_multitask_model(loaded: LoadedModel, tasks: Sequence[DenseTask]) -> "Mu
 
 def find_shared_parameters(model: "MultiTaskVisionModel") -> Parameters:
     """Return the base weights of the blocks that may have experts, with `requires_grad` set."""
-    blocks = list(model.get_blocks())[model.config.shared_layers :]
-    in_blocks = {each for block in blocks for each in block.parameters()}
+    in_blocks = {each for block in model.get_own_blocks() for each in block.parameters()}
     found = {
         name: each
         for name, each in model.named_parameters()

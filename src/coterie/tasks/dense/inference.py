@@ -26,8 +26,8 @@ from coterie.tasks.predictions import PredictionResult
 
 Statistics = Float64[np.ndarray, " statistics"]
 StatisticsTable = Float64[np.ndarray, "samples statistics"]
-Pixels = Callable[[list[Tensor]], Tensor]
-"""Makes `pixel_values` from images, each uint8 [channels, height, width]."""
+Pixels = Callable[[Sequence[DenseSample]], Tensor]
+"""Makes `pixel_values` from samples of one size."""
 SIDE_PX = 160
 """Maximum side of a saved image."""
 NUM_EXAMPLES = 5
@@ -62,7 +62,7 @@ def run_inference(
     for start in distributed.take_share(range(0, len(rows), batch_size)):
         indices = range(start, min(start + batch_size, len(rows)))
         batch = [rows[index] for index in indices]
-        images = pixels([sample.image for sample in batch])
+        images = pixels(batch)
         predictions, took = predict_batch(model, images, list(metrics), on_routing)
         seconds += took
         for place, (index, sample) in enumerate(zip(indices, batch, strict=True)):
@@ -123,7 +123,7 @@ def predict_each(
     """Yield samples with the predictions of all tasks, one at a time, as their sizes may differ."""
     names = [task.name for task in tasks]
     for sample in samples:
-        predictions, _ = predict_batch(model, pixels([sample.image]), names)
+        predictions, _ = predict_batch(model, pixels([sample]), names)
         yield sample, {name: each[0] for name, each in predictions.items()}
 
 

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from functools import partial
 
 import numpy as np
 
@@ -61,18 +62,20 @@ def summarize_rows(
     Of the training samples that are looked at, every second one is fitted to, and the others are
     scored in the training split.
     """
+    sensors = dataset.sensors
     names = tuple(task.name for task in dataset.tasks)
-    labels = Counter[str]()
+    others = tuple(sensor.name for sensor in sensors if not sensor.is_image)
+    labels, maps = Counter[str](), Counter[str]()
     for index in range(min(MAX_COUNTED, len(rows))):
-        labels.update(name for name in rows[index].labels if name in names)
+        sample = rows[index]
+        labels.update(name for name in sample.labels if name in names)
+        maps.update(name for name in sample.sensors if name in others)
     scores: dict[str, str] = {}
     try:
         if train is not None and labels:
-            known = ResizedDataset(train, dataset.tasks, vision, limit=2 * MAX_SCORED)
-            scored = (
-                _Part(known, 1) if split == "train"
-                else ResizedDataset(rows, dataset.tasks, vision, limit=MAX_SCORED)
-            )  # fmt: skip
+            resize = partial(ResizedDataset, tasks=dataset.tasks, vision=vision, sensors=sensors)
+            known = resize(train, limit=2 * MAX_SCORED)
+            scored = _Part(known, 1) if split == "train" else resize(rows, limit=MAX_SCORED)
             scores = {"chance": NO_CHANCE} | {
                 f"{task.name}, a constant": score_constant(task, _Part(known, 0), scored)
                 for task in dataset.tasks if labels[task.name]
@@ -81,7 +84,8 @@ def summarize_rows(
         return SplitSummary(tasks=names, split=split, bad_rows=rows.bad_rows, problem=str(error))
     return SplitSummary(
         tasks=names, split=split, num_samples=len(rows), bad_rows=rows.bad_rows,
-        media_counts={name: labels[name] for name in names}, scores=scores,
+        media_counts={name: labels[name] for name in names} | {name: maps[name] for name in others},
+        scores=scores,
     )  # fmt: skip
 
 

@@ -25,6 +25,7 @@ from coterie.tasks.dense import inference
 from coterie.tasks.dense.collator import DenseCollator
 from coterie.tasks.dense.dataset import DenseDataset, DenseSample, DenseSamples
 from coterie.tasks.dense.gradients import DenseGradientSource
+from coterie.tasks.dense.sensor import check_withheld
 from coterie.tasks.dense.shared_images import find_shared_images
 from coterie.tasks.dense.split_summary import summarize_splits
 from coterie.tasks.dense.task import DenseTask
@@ -88,6 +89,10 @@ class DenseTasks(TaskSet):
         assert isinstance(trained, DenseTasks)
         return replace(self, vision=trained.vision)
 
+    def withhold(self, names: Sequence[str]) -> "DenseTasks":
+        check_withheld(names, self.dataset.sensors, "without")
+        return replace(self, vision=replace(self.vision, without=tuple(names)))
+
     def get_training_settings(self) -> dict[str, Any]:
         settings = {"vision": self.vision, "frozen": self.frozen}
         return {name: serialization.dump(each, name=name) for name, each in settings.items()}
@@ -114,13 +119,16 @@ class DenseTasks(TaskSet):
         tasks = self.dataset.tasks
         with torch.random.fork_rng(), suppress_third_party_warnings():
             torch.manual_seed(seed)
-            model: Any = self.vision.load_model(backbone, tasks)
-            set_attention(model.backbone, base, options or ModelOptions(), chosen)
-        collator = DenseCollator.from_pretrained(backbone, tasks)
+            model: Any = self.vision.load_model(backbone, tasks, self.dataset.sensors)
+            for each in model.get_backbones():
+                set_attention(each, base, options or ModelOptions(), chosen)
+        collator = DenseCollator.from_pretrained(backbone, tasks, self.dataset.sensors)
         return LoadedModel(model.to(chosen, dtype).eval(), collator, base)
 
     def load_sample_check(self, base: str, **options: Any) -> None:
-        load_config(resolve_base(base, VISION_MODELS))  # a wrong base is told before rows are read
+        # A wrong base, or none for the sensors, is told before rows are read.
+        load_config(resolve_base(base, VISION_MODELS))
+        self.vision.check_sensors(self.dataset.sensors)
 
     def load_datasets(self, split: str, *, skip_bad_rows: bool = False, **_: Any) -> Rows:
         if split == "train":
@@ -144,7 +152,8 @@ class DenseTasks(TaskSet):
         return processor
 
     def transform(self, sample: DenseSample, seed: int) -> DenseSample:
-        return self.vision.transform_for_training(sample, self.dataset.tasks, seed)
+        dataset = self.dataset
+        return self.vision.transform_for_training(sample, dataset.tasks, seed, dataset.sensors)
 
     def compute_losses(self, model: nn.Module, base_model: nn.Module, batch: Batch) -> ItemLosses:
         """Return one loss per image and labelled trained task, times the task's weight."""
@@ -179,7 +188,8 @@ class DenseTasks(TaskSet):
     ) -> ResizedDataset:
         """Load a split without augmentation; see `load_evaluation_datasets`."""
         rows = self.dataset.load_split(split, skip_bad_rows=skip_bad_rows)
-        return ResizedDataset(rows, self.dataset.tasks, self.vision, limit=limit)
+        tasks, sensors = self.dataset.tasks, self.dataset.sensors
+        return ResizedDataset(rows, tasks, self.vision, sensors=sensors, limit=limit)
 
     def load_evaluation_datasets(
         self, split: str, *, limit: int | None, blind: bool, skip_bad_rows: bool, **_: Any
@@ -211,7 +221,7 @@ class DenseTasks(TaskSet):
         self, loaded: LoadedModel, dataset: EvaluationDataset, **options: Unpack[PredictOptions]
     ) -> PredictionResult:
         """Predict all tasks in each forward pass; rows hold statistics, not predicted images."""
-        pixels = loaded.processor.normalize_images
+        pixels = loaded.processor.normalize_inputs
         return inference.run_inference(
             loaded.model, dataset.samples, self.dataset.tasks, pixels=pixels, **options
         )
@@ -226,10 +236,10 @@ class DenseTasks(TaskSet):
         model: Any = loaded.model
         model.requires_grad_(False)  # torch's FLOP counter fails on tensors that require gradients
         rows, names = datasets[0].samples, list(self.names)
-        images = [rows[index].image for index in range(min(num_samples, len(rows)))]
-        images = [image for image in images if image.shape == images[0].shape]
-        batch = loaded.processor.normalize_images(images)
-        count = len(images) * len(names)
+        samples = [rows[index] for index in range(min(num_samples, len(rows)))]
+        samples = [sample for sample in samples if sample.size == samples[0].size]
+        batch = loaded.processor.normalize_inputs(samples)
+        count = len(samples) * len(names)
         return ForwardPass(lambda: inference.predict_batch(model, batch, names), count)
 
     def save_examples(
@@ -237,9 +247,10 @@ class DenseTasks(TaskSet):
     ) -> None:
         """Write images, labels and predictions of a few samples as PNG files."""
         # Of the full split, so that runs with other limits compare.
-        tasks, vision = self.dataset.tasks, self.vision
-        rows = ResizedDataset(dataset.samples.dataset, tasks, vision, limit=inference.NUM_EXAMPLES)
-        pixels = loaded.processor.normalize_images
+        tasks, sensors, limit = self.dataset.tasks, self.dataset.sensors, inference.NUM_EXAMPLES
+        given = dataset.samples.dataset
+        rows = ResizedDataset(given, tasks, self.vision, sensors=sensors, limit=limit)
+        pixels = loaded.processor.normalize_inputs
         found = inference.predict_each(loaded.model, rows, tasks, pixels=pixels)
         inference.save_examples(index_file, tasks, found)
 
@@ -249,7 +260,7 @@ class DenseTasks(TaskSet):
         rows = self.load_evaluation_rows(split, limit=limit, skip_bad_rows=skip_bad_rows)
         for start in range(0, len(rows), batch_size):
             batch = [rows[index] for index in range(start, min(start + batch_size, len(rows)))]
-            yield {"pixel_values": processor.normalize_images([each.image for each in batch])}
+            yield {"pixel_values": processor.normalize_inputs(batch)}
 
     def make_gradient_source(
         self, loaded: LoadedModel, **options: Unpack[GradientOptions]

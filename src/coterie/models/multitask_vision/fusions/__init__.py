@@ -1,0 +1,1 @@
+"""What joins the maps of several sensors, one kind per file."""
