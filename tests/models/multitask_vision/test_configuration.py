@@ -1,11 +1,16 @@
 """What the configuration refuses, and which rows belong to which task."""
 
+from typing import Any
+
 import pytest
 import torch
 from transformers import SwinConfig
 
 from coterie.models.multitask_vision.configuration import MultiTaskVisionConfig
-from tests.tasks.dense.tiny import BACKBONES, TASKS
+from coterie.models.multitask_vision.fusions.channels import ChannelConcatenation
+from coterie.models.multitask_vision.fusions.mean import MeanFusion
+from coterie.serialization import dump
+from tests.tasks.dense.tiny import BACKBONES, SENSORS, TASKS
 
 
 def test_a_hierarchical_backbone_doubles_width_and_patch_at_each_stage() -> None:
@@ -24,11 +29,29 @@ def test_rows_are_sorted_by_task() -> None:
 
 
 @pytest.mark.parametrize(
+    ("choices", "wanted"),
+    [
+        ({}, [3]),
+        ({"sensors": SENSORS[1:]}, [1]),
+        ({"sensors": SENSORS, "fusion": dump(MeanFusion())}, [3, 1]),
+        ({"sensors": SENSORS, "fusion": dump(ChannelConcatenation())}, [4]),
+    ],
+)
+def test_channels_of_each_backbone(choices: dict[str, Any], wanted: list[int]) -> None:
+    config = MultiTaskVisionConfig(tasks=TASKS, **choices)
+    again = MultiTaskVisionConfig(**config.to_dict())
+    for each in (config, again):
+        groups = map(each.make_backbone_config, each.group_sensors())
+        assert [found.to_dict()["num_channels"] for found in groups] == wanted
+
+
+@pytest.mark.parametrize(
     ("choices", "message"),
     [
         ({"head": "cubic"}, "head='cubic': allowed are linear, convolutions"),
         ({"shared_layers": 2}, "shared_layers=2: the backbone has 2 blocks"),
         ({"tasks": [*TASKS, TASKS[0]]}, "give each a name of its own"),
+        ({"sensors": SENSORS}, "fusion=None: the sensors image, depth need one"),
     ],
 )
 def test_choices_that_cannot_be(choices: dict, message: str) -> None:

@@ -23,6 +23,7 @@ TASKS = (
     {"name": "normal", "channels": 3, "whole_picture": False},
     {"name": "scene", "channels": 5, "whole_picture": True},
 )
+SENSORS = ({"name": "image", "channels": 3}, {"name": "depth", "channels": 1})
 BACKBONES: Mapping[str, Callable[[], PretrainedConfig]] = {
     "vit": lambda: ViTConfig(**VISION),
     "dinov2": lambda: Dinov2Config(mlp_ratio=2, **VISION),
@@ -47,3 +48,11 @@ def model(family: str = "vit", **choices: Any) -> MultiTaskVisionModel:
 def pictures() -> torch.Tensor:
     """Two pictures of 28 x 28."""
     return torch.randn(2, 3, 28, 28, generator=torch.Generator().manual_seed(0))
+
+
+def sensor_maps(*missing: int) -> torch.Tensor:
+    """`pictures` with a map of depth, which these of the two lack; one pixel is unknown."""
+    depth = torch.randn(2, 1, 28, 28, generator=torch.Generator().manual_seed(1))
+    depth[:, :, 0, 0] = torch.nan
+    depth[list(missing)] = torch.nan
+    return torch.cat([pictures(), depth], 1)

@@ -22,7 +22,7 @@ from coterie.models.multitask_vision.backbones import (
     split_sensors,
 )
 from coterie.models.multitask_vision.configuration import MultiTaskVisionConfig, TaskNames
-from coterie.models.multitask_vision.heads import HeadTask, Patches, build
+from coterie.models.multitask_vision.heads import HeadTask, build
 from coterie.models.weight_checks import load_checked
 
 
@@ -170,7 +170,7 @@ class MultiTaskVisionModel(PreTrainedModel):
     def _join(
         self, tokens: Sequence[Float[Tensor, "rows seq width"]], grid: tuple[int, int],
         present: Present | None,
-    ) -> Patches:  # fmt: skip
+    ) -> Float[Tensor, "rows width height breadth"]:  # fmt: skip
         """Return the patches' features as a map, of all backbones together."""
         count = grid[0] * grid[1]
         patches = [each[:, each.shape[1] - count :].transpose(1, 2) for each in tokens]
