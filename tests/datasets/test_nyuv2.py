@@ -47,3 +47,23 @@ def test_losses_are_those_of_the_published_code(tmp_path) -> None:
 def test_names_are_of_its_tasks(tmp_path) -> None:
     with pytest.raises(ValueError, match=r"names=\('edge',\).*segmentation, depth, normal"):
         Nyuv2(folder=tmp_path, names=("edge",))
+
+
+def test_depth_as_an_input(tmp_path) -> None:
+    data = Nyuv2(folder=nyuv2(tmp_path), names=("segmentation",), inputs=("image", "depth"))
+    sample = data.load_split("train")[1]
+    assert [sensor.name for sensor in data.sensors] == ["image", "depth"]
+    assert list(sample.labels) == ["segmentation"] and list(sample.sensors) == ["depth"]
+    # 3.5 m of 10, and unknown where the file has 0
+    found = data.sensors[1].normalize(sample.sensors["depth"])
+    assert found[0, 0].nan_to_num(nan=-1).tolist() == pytest.approx([-1, *[0.35] * 5])
+
+
+def test_a_sample_may_lack_the_file_of_an_optional_input(tmp_path) -> None:
+    (nyuv2(tmp_path) / "train" / "depth" / "1.npy").unlink()
+    fields = {"folder": tmp_path, "names": ("normal",), "inputs": ("image", "depth")}
+    with pytest.raises(ValueError, match=r"train/depth/1.npy: depth: cannot be read"):
+        Nyuv2(**fields).load_split("train")
+    rows = Nyuv2(**fields, optional=("depth",)).load_split("train")
+    assert [list(row.sensors) for row in rows] == [["depth"], [], ["depth"]]
+    assert not rows.bad_rows

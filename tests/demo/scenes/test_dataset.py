@@ -71,6 +71,20 @@ def test_some_tasks_alone(made: Path) -> None:
         Scenes(names=("colour",))
 
 
+def test_depth_as_an_input(made: Path) -> None:
+    scenes = Scenes(folder=made, names=("segmentation",), inputs=("image", "depth"))
+    sample, label = (
+        each.load_split("train")[0] for each in (scenes, Scenes(folder=made, names=("depth",)))
+    )
+    assert list(sample.labels) == ["segmentation"]
+    known = ~label.labels["depth"].isnan()
+    assert torch.equal(sample.sensors["depth"][known], label.labels["depth"][known])
+    with pytest.raises(
+        ValueError, match=r"Scenes\(inputs=\('image', 'depth'\)\): 'depth' is a task"
+    ):
+        Scenes(inputs=("image", "depth"))
+
+
 def test_rows_can_be_sent_to_other_processes(made: Path) -> None:
     rows = Scenes(folder=made).load_split("test")
     assert torch.equal(pickle.loads(pickle.dumps(rows))[0].image, rows[0].image)

@@ -1,6 +1,7 @@
 """Batches of pictures: pixels as the backbone knows them, and labels that say where they are."""
 
 import json
+from dataclasses import replace
 
 import pytest
 import torch
@@ -9,6 +10,7 @@ from coterie.tasks.dense.collator import MEAN, STD, DenseCollator
 from coterie.tasks.dense.dataset import DenseSample
 from coterie.tasks.dense.kinds.depth import Depth
 from coterie.tasks.dense.kinds.segmentation import Segmentation
+from coterie.tasks.dense.sensor import IMAGE, Sensor
 
 TASKS = (Depth(name="depth"), Segmentation(name="kinds", classes=3))
 
@@ -46,6 +48,19 @@ def test_pixels_are_normalised_as_the_backbone_says(tmp_path) -> None:
     assert DenseCollator.from_pretrained(str(tmp_path), TASKS).normalize_images(
         white
     ).unique().tolist() == [1.0]
+
+
+def test_sensors_are_normalised_and_nan_where_they_are_missing() -> None:
+    depth = Sensor(task=Depth(name="depth"), mean=(1.0,), std=(2.0,), optional=True)
+    collator = DenseCollator((), sensors=(depth, IMAGE), mean=(0.0,) * 3, std=(1.0,) * 3)
+    full = replace(sample(), sensors={"depth": torch.full((1, 2, 2), 5.0)})
+    found = collator([full, sample(), full.withhold(["image"])])["pixel_values"]
+    assert found.shape == (3, 4, 2, 2)
+    assert found[0, :, 0, 0].tolist() == [2, 1, 1, 1]  # (5 - 1) / 2, and white
+    assert found[1, 0].isnan().all() and found[1, 1:].unique().tolist() == [1]
+    assert found[2, 1:].isnan().all() and found[2, 0].unique().tolist() == [2]
+    with pytest.raises(ValueError, match="one has none of the inputs depth, image: give at least"):
+        collator([sample().withhold(["image"])])
 
 
 def test_pictures_of_a_batch_have_one_size() -> None:

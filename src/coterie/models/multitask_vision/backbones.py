@@ -64,7 +64,7 @@ def find_patch_embedding(backbone: nn.Module) -> tuple[str, nn.Conv2d]:
 
 def split_sensors(
     pixel_values: Images, groups: Sequence[Sequence[Mapping[str, Any]]]
-) -> tuple[list[Images], Present | None]:
+) -> tuple[list[Float[Tensor, "batch ..."]], Present | None]:
     """Return each backbone's channels, 0 where unknown, and which images have its sensors.
 
     `groups` are those of `MultiTaskVisionConfig.group_sensors`. None for the latter without
