@@ -174,9 +174,9 @@ def scores(table: Table) -> str:
     return markdown(["%", *names, "delta_m"], rows)
 
 
-def dense() -> str:
-    """The scores of `make dense`, with each task's unit; delta_m last."""
-    table = read("scenes-cpu.json")["table"]
+def dense(file: str) -> str:
+    """The scores of dense tasks, with each task's unit; delta_m last."""
+    table = read(file)["table"]
     heads = [
         f"{column['name']}, {UNITS[column['name']]}, {BETTER[column['higher_is_better']]} is better"
         for column in table["columns"]
@@ -252,7 +252,7 @@ TABLES: dict[tuple[Path, str], Callable[[], str]] = {
     (AWAKER, "gate_inputs"): gate_inputs,
     (AWAKER, "awaker_variants"): partial(awaker_variants, "tagged-cuda.json"),
     (AWAKER, "awaker_information"): partial(awaker_variants, "tagged-cpu.json"),
-    (PAGE, "dense"): dense,
+    (PAGE, "dense"): partial(dense, "scenes-cpu.json"),
     (PAGE, "information"): information,
     (PAGE, "pruned"): pruned,
 }

@@ -5,7 +5,7 @@ from coterie.train.run_directory import RunDirectory
 
 
 def test_controls_of_sensors_are_found_and_described(tmp_path: Path) -> None:
-    both = make_sensor_control(("depth", "infrared"))
+    both = make_sensor_control(("infrared", "depth"))
     assert both == "without-depth+infrared"
     assert describe_control(both) == "without depth and infrared"
     assert describe_control("untrained") == "untrained"

@@ -140,8 +140,8 @@ def compare_available(
     """
     groups: Groups = {each.name: [run.directory.folder for run in each.runs] for each in systems}
     base = baseline.name if baseline else ""
-    wanted = list_controls(run.directory for each in systems for run in each.runs)
-    wanted = wanted if controls else []
+    runs = [run.directory for each in systems for run in each.runs]
+    wanted = list_controls(runs) if controls else []
     with suppress(ValueError):  # find out below which systems and controls do not fit
         return compare(groups, baseline=groups.get(base), controls=wanted, resamples=resamples)
     comparable: Groups = {}

@@ -10,8 +10,8 @@ WITHOUT = "without-"
 
 
 def make_sensor_control(names: Iterable[str]) -> str:
-    """Return the control of an evaluation without some sensors."""
-    return WITHOUT + "+".join(names)
+    """Return the control of an evaluation without some sensors, in any order."""
+    return WITHOUT + "+".join(sorted(set(names)))
 
 
 def describe_control(control: str) -> str:

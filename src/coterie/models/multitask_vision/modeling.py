@@ -66,7 +66,8 @@ class MultiTaskVisionModel(PreTrainedModel):
 
     def __init__(self, config: MultiTaskVisionConfig) -> None:
         super().__init__(config)
-        first, *others = config.group_sensors()
+        self.sensor_groups = config.group_sensors()
+        first, *others = self.sensor_groups
         self.backbone: Any = build_backbone(config, first)
         self.sensor_backbones = nn.ModuleDict(
             {sensor["name"]: build_backbone(config, [sensor]) for [sensor] in others}
@@ -144,7 +145,7 @@ class MultiTaskVisionModel(PreTrainedModel):
         names = self.config.resolve_tasks(tasks)
         grid = self._get_patch_grid(pixel_values)
         rows = self.config.get_task_of_rows(names, pixel_values)
-        pixels, present = split_sensors(pixel_values, self.config.group_sensors())
+        pixels, present = split_sensors(pixel_values, self.sensor_groups)
         hidden: list[Tensor] = []  # each backbone's output
         plain: list[Tensor] = []  # the same, before its last norm
         for backbone, channels in zip(self.get_backbones(), pixels, strict=True):
@@ -238,9 +239,7 @@ class MultiTaskVisionModel(PreTrainedModel):
 
     def _copy_backbone(self, loaded: nn.Module) -> None:
         """Copy the weights of a backbone of RGB images into those of all sensors."""
-        for backbone, sensors in zip(
-            self.get_backbones(), self.config.group_sensors(), strict=True
-        ):
+        for backbone, sensors in zip(self.get_backbones(), self.sensor_groups, strict=True):
             backbone.load_state_dict(adapt_patch_embedding(loaded, sensors))
 
 
