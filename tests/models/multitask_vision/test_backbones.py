@@ -1,5 +1,6 @@
 """Backbones of several sensors: their first weights, their channels, and missing ones."""
 
+import re
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ from transformers import AutoModel, ViTModel
 
 import coterie
 from coterie import Copies, Mixture, TaskGate, TopK
+from coterie.families.multitask_vit import MultiTaskViT
 from coterie.models.multitask_vision.backbones import adapt_patch_embedding, split_sensors
 from coterie.models.multitask_vision.fusions.channels import ChannelConcatenation
 from coterie.models.multitask_vision.fusions.mean import MeanFusion
@@ -57,9 +59,14 @@ def test_experts_in_every_backbone_know_their_tasks() -> None:
     ]  # fmt: skip
     for routing in tape.values():
         assert routing.task.tolist() == [task for task in range(3) for _ in range(2 * 17)]
-    learning = {name for name, each in grafted.named_parameters() if each.requires_grad}
-    embeddings = {name for name in learning if "patch_embeddings" in name}
+
+
+def test_patch_embeddings_of_added_sensors_are_new() -> None:
+    names = [name for name, _ in model(**MEAN).named_parameters()]
+    found = {name for name in names if re.fullmatch(MultiTaskViT.new_parameters, name)}
+    embeddings = {name for name in found if "patch_embeddings" in name}
     assert len(embeddings) == 2 and all("sensor_backbones.depth" in name for name in embeddings)
+    assert found - embeddings == {n for n in names if n.startswith(("heads.", "embeddings."))}
 
 
 def test_a_sensor_starts_as_a_grey_image(tmp_path) -> None:
