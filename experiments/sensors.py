@@ -8,7 +8,7 @@ block have narrower MLPs. Depth is exact, as the renderer has it.
     python -m experiments.sensors --out runs/sensors
 
 Finished runs are reused, so a stopped one can be resumed; the result is
-benchmarks/results/sensors-cpu.json, which docs/guides/dense.md shows.
+benchmarks/results/sensors-cpu.json.
 """
 
 import argparse

@@ -1,13 +1,17 @@
 """A user's path through a data set with two sensors: every verb, with one of them missing."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
+import coterie
+from coterie.datasets.nyuv2 import Nyuv2
 from coterie.models.multitask_vision.fusions.u3m import U3MFusion
 from coterie.serve.dense_engine import DenseEngine
 from coterie.tasks.dense.task_set import DenseTasks
+from coterie.tasks.dense.vision_config import VisionConfig
 from coterie.train import Run
 from tests.cli.calls import Calls
 from tests.datasets.written import nyuv2
@@ -71,6 +75,25 @@ def _write_picture(folder: Path):
 
     Image.new("RGB", (28, 28)).save(folder / "picture.png")
     return MediaFile(kind="image", path=folder / "picture.png")
+
+
+def test_added_tasks_leave_the_sensors_of_the_old_ones_as_they_are(there: Path) -> None:
+    def choose(*names: str, **more: Any) -> DenseTasks:
+        fields = {"folder": there / "nyuv2", "inputs": ("image", "depth"), "optional": ("depth",)}
+        vision = VisionConfig(size=(28, 28), fusion=U3MFusion())
+        return DenseTasks(dataset=Nyuv2(names=names, **fields | more), vision=vision)
+
+    options: Any = {"steps": 2, "batch_size": 2, "progress": False}
+    recipe = coterie.recipes.mod_squad(mlp=(3, 2), attention=None)
+    old = coterie.train(recipe, base=base(), tasks=choose("normal"), out=there / "old", **options)
+    both = choose("normal", "segmentation")
+    new = coterie.add_tasks(old, tasks=both, out=there / "new", **options)
+    pixels = torch.randn(1, 4, 28, 28, generator=torch.Generator().manual_seed(0))
+    found = [each.load().model(pixel_values=pixels, tasks=("normal",)) for each in (old, new)]
+    assert torch.equal(*(each.predictions["normal"] for each in found))
+    with pytest.raises(ValueError, match=r"the inputs image, and .*old has image, depth: give"):
+        other = choose("normal", "segmentation", inputs=("image",), optional=())
+        coterie.add_tasks(old, tasks=other, out=there / "other", **options)
 
 
 def test_what_cannot_be(there: Path, coterie: Calls) -> None:

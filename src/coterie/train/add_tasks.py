@@ -139,6 +139,12 @@ def _freeze(run: Run, *, initialize_from: str | None = None) -> FrozenTasks:
 def _extend_dense(
     run: Run, own: DenseTasks, given: DenseTasks, *, like: str | None, experts: bool
 ) -> tuple[Recipe, DenseTasks]:
+    inputs = [[sensor.name for sensor in each.dataset.sensors] for each in (given, own)]
+    if inputs[0] != inputs[1]:
+        raise ValueError(
+            f"the data set has the inputs {', '.join(inputs[0])}, and {run.folder} has "
+            f"{', '.join(inputs[1])}: give the same ones, in the same order"
+        )
     frozen = _freeze(run, initialize_from=like)
     extended = replace(own, dataset=given.dataset, frozen=frozen)
     recipe = make_add_tasks_recipe(run.config.recipe, extended.trained_names, experts=experts)

@@ -87,20 +87,24 @@ def build_extended_weights(
 def exclude_frozen(
     model: PeftModel, trainable: TrainableParameters, frozen: FrozenTasks
 ) -> TrainableParameters:
-    """Freeze the frozen tasks' own mixtures, or heads and rows of gates and task embeddings."""
+    """Freeze the frozen tasks' own mixtures, or heads and rows of gates and task embeddings.
+
+    What joins the sensors of dense tasks is frozen, too, as all tasks read it.
+    """
     if has_mixtures_by_task(model):
         freeze_mixtures(model, frozen)
         return trainable
-    count, rows, heads = len(frozen.names), list(trainable.frozen_rows), set()
+    count, rows, excluded = len(frozen.names), list(trainable.frozen_rows), set()
     frozen_heads = tuple(f"heads.{number}." for number in range(count))
+    shared = ("fusion.", "sensor_backbones.")
     for name, parameter in model.named_parameters():
         if not parameter.requires_grad:
             continue
         base_name = get_base_parameter_name(name)
-        if base_name.startswith(frozen_heads):
+        if base_name.startswith((*frozen_heads, *shared)) and ".coterie_" not in name:
             parameter.requires_grad_(False)
-            heads.add(name)
+            excluded.add(name)
         elif ".coterie_gate." in name or base_name.startswith("embeddings."):
             rows.append(FrozenRows(parameter, slice(0, count)))
-    base = tuple(name for name in trainable.base if name not in heads)
+    base = tuple(name for name in trainable.base if name not in excluded)
     return replace(trainable, base=base, frozen_rows=tuple(rows))
