@@ -47,10 +47,13 @@ MODALITIES: Mapping[str, tuple[str, ...]] = {
     "text": ("facts",),
 }
 """Modality -> its tasks, those of them that the data has."""
+TASKS = tuple(task for tasks in MODALITIES.values() for task in tasks)
 RANK, EXPERT_RANK, SCALE = 8, 16, 2.0
 ACTIVE = 2
 """Experts a token."""
 LEARNING_RATE = 5e-4
+PRECISION = "bfloat16"
+"""Of the frozen weights; experts are in float32. CPUs without bfloat16 emulate it, slowly."""
 SINGLE, DENSE, WHOLE = "single_task", "dense", "uni_moe"
 STAGES = {
     WHOLE: "alignment,experts,unified",
@@ -99,25 +102,25 @@ class Unit:
         return "/".join(parts)
 
 
-def make_plan(*, small: bool = False) -> Plan:
-    """Return the plan of the embedded data; `small` for one task a modality and a few steps."""
+def make_plan(names: Sequence[str] = TASKS, *, small: bool = False) -> Plan:
+    """Return the plan of these tasks; `small` for one task a modality and a few steps."""
     found = read_tasks(PANTRY)
+    wanted = set(names).intersection(found.names)
     modalities = {
-        name: tuple(task for task in tasks if task in found.names)[: 1 if small else None]
+        name: tuple(task for task in tasks if task in wanted)[: 1 if small else None]
         for name, tasks in MODALITIES.items()
     }
     modalities = {name: tasks for name, tasks in modalities.items() if tasks}
-    names = [task for tasks in modalities.values() for task in tasks]
-    chosen = found.select(names)
+    chosen = found.select([task for tasks in modalities.values() for task in tasks])
     assert isinstance(chosen, TextTasks)
     plan = Plan(tasks=chosen, modalities=modalities)
     return replace(plan, seeds=(0,), steps=12, batch_size=4, limit=4) if small else plan
 
 
 def list_units(plan: Plan) -> Iterator[Unit]:
-    """Yield all units, the long ones first, so that processes end together."""
-    for system in sorted(plan.systems, key=SINGLE.__eq__):
-        for seed in plan.seeds:
+    """Yield all units seed by seed, as a seed counts whole; the long ones of each first."""
+    for seed in plan.seeds:
+        for system in sorted(plan.systems, key=SINGLE.__eq__):
             for task in plan.tasks.names if system == SINGLE else (None,):
                 yield Unit(plan=plan, system=system, seed=seed, task=task)
 
@@ -179,7 +182,7 @@ def train_and_score(unit: Unit, out: Path) -> None:
     tasks = plan.tasks if unit.task is None else plan.tasks.select([unit.task])
     run = coterie.train(
         make_recipe(unit), base=plan.base, tasks=tasks, out=out / unit.path, resume=True,
-        progress=False, seed=unit.seed, batch_size=plan.batch_size,
+        progress=False, seed=unit.seed, batch_size=plan.batch_size, precision=PRECISION,
         mix=TaskSampling(temperature="equal"),
     )  # fmt: skip
     coterie.evaluate(run, limit=plan.limit, batch_size=32)
@@ -261,10 +264,17 @@ def main() -> None:
         "--until", type=float, default=1e18, help="start no unit after it, in Unix time"
     )
     parser.add_argument("--part", type=int, help="be one of the processes")
+    parser.add_argument("--tasks", nargs="+", choices=TASKS, default=TASKS)
+    parser.add_argument("--steps", type=int, default=Plan.steps, help="of each system")
+    parser.add_argument("--batch-size", type=int, default=Plan.batch_size)
+    parser.add_argument("--limit", type=int, default=Plan.limit, help="test samples of a task")
     parser.add_argument("--small", action="store_true", help="minutes, and no result is written")
     given = parser.parse_args()
     torch.set_num_threads(1)
-    plan = make_plan(small=given.small)
+    plan = make_plan(given.tasks, small=given.small)
+    size = {"steps": given.steps, "batch_size": given.batch_size, "limit": given.limit}
+    if not given.small:
+        plan = replace(plan, **size)
     if given.part is not None or given.small:
         write_provenance(given.out)
         units = {unit.path: unit for unit in list_units(plan)}
@@ -274,11 +284,16 @@ def main() -> None:
         if not given.small:
             return
     if not given.small:
-        in_parts("experiments.uni_moe", given.out, given.processes, "--until", str(given.until))
+        sizes = [f"--{name.replace('_', '-')}={value}" for name, value in size.items()]
+        in_parts(
+            "experiments.uni_moe", given.out, given.processes, f"--until={given.until}", *sizes,
+            "--tasks", *given.tasks,
+        )  # fmt: skip
     facts = read_provenance(given.out)
     facts |= {
         "modalities": dict(plan.modalities), "steps": plan.steps,
         "batch_size": plan.batch_size, "limit": plan.limit, "learning_rate": LEARNING_RATE,
+        "precision": PRECISION,
         "rank": RANK, "expert_rank": EXPERT_RANK, **summarize(plan, given.out),
     }  # fmt: skip
     if not given.small:
