@@ -62,6 +62,10 @@ STAGES = {
     "unified_alone": "unified",
 }
 """System -> the stages of Uni-MoE that it has."""
+PAPER = "paper_formula"
+"""Uni-MoE with the paper's weights, a softmax over all experts of which two are kept: with five
+experts that are alike they sum to 0.4 at first, so that every MLP's output shrinks. The others have
+the released code's, a softmax over the two."""
 SHARES = {"alignment": 1, "experts": 4, "unified": 5}
 """The stages' steps, in this proportion; the branches of "experts" share theirs by tasks."""
 Relative = Float[np.ndarray, "*draws tasks"]
@@ -75,6 +79,7 @@ class Plan:
         modalities: modality -> its tasks, a branch and an expert each.
         steps: of each system, of `batch_size` samples; single-task models share them.
         limit: test samples of a task.
+        once: systems of the first seed alone, which are in no comparison.
     """
 
     tasks: TextTasks
@@ -85,6 +90,7 @@ class Plan:
     batch_size: int = 16
     limit: int = 100
     systems: tuple[str, ...] = (SINGLE, DENSE, *STAGES)
+    once: tuple[str, ...] = (PAPER,)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,7 +126,8 @@ def make_plan(names: Sequence[str] = TASKS, *, small: bool = False) -> Plan:
 def list_units(plan: Plan) -> Iterator[Unit]:
     """Yield all units seed by seed, as a seed counts whole; the long ones of each first."""
     for seed in plan.seeds:
-        for system in sorted(plan.systems, key=SINGLE.__eq__):
+        once = plan.once if seed == plan.seeds[0] else ()
+        for system in sorted((*plan.systems, *once), key=SINGLE.__eq__):
             for task in plan.tasks.names if system == SINGLE else (None,):
                 yield Unit(plan=plan, system=system, seed=seed, task=task)
 
@@ -156,8 +163,9 @@ def make_recipe(unit: Unit) -> Recipe:
         alpha=SCALE * RANK,
         expert_rank=EXPERT_RANK,
         dropout=0.0,
-        stages=STAGES[unit.system],
+        stages=STAGES[WHOLE if unit.system == PAPER else unit.system],
         branches=plan.modalities,
+        released=unit.system != PAPER,
     )
     return set_lengths(replace(recipe, name=unit.system), plan, steps=plan.steps)
 
@@ -242,9 +250,16 @@ def summarize(plan: Plan, out: Path) -> dict[str, Any]:
     units = list(list_units(plan))
     missing = {u.seed for u in units if not (out / u.path / "scores.json").is_file()}
     groups: dict[str, list[Any]] = {name: [] for name in plan.systems}
+    once: dict[str, Any] = {}
     for unit in units:
-        if unit.seed not in missing:
-            groups[unit.system].append(coterie.Run.read(out / unit.path))
+        if unit.seed in missing:
+            continue
+        run = coterie.Run.read(out / unit.path)
+        if unit.system in plan.once:
+            tasks = coterie.evaluate(run, limit=plan.limit, batch_size=32).tasks
+            once[unit.system] = {name: task.score for name, task in tasks.items()}
+        else:
+            groups[unit.system].append(run)
     table = coterie.compare(groups, baseline=groups[SINGLE])
     spreads = compare_spreads(plan, groups)
     print(table.to_markdown())
@@ -253,7 +268,7 @@ def summarize(plan: Plan, out: Path) -> dict[str, Any]:
         print(f"{name}: mean {mean[0]:.3f}, spread {std[0]:.3f} ({std[1]:.3f} to {std[2]:.3f}), "
               f"range {span[0]:.3f} ({span[1]:.3f} to {span[2]:.3f})")  # fmt: skip
     seeds = [seed for seed in plan.seeds if seed not in missing]
-    return {"seeds": seeds, "table": table.dump(), "spreads": spreads}
+    return {"seeds": seeds, "table": table.dump(), "spreads": spreads, "once": once}
 
 
 def main() -> None:
