@@ -7,6 +7,7 @@ import pytest
 
 from experiments.uni_moe import (
     DENSE,
+    PAPER,
     SINGLE,
     STAGES,
     Plan,
@@ -56,8 +57,8 @@ def test_the_dense_model_has_the_active_ranks_of_a_token() -> None:
 
 def test_units_have_folders_of_their_own() -> None:
     units = [unit.path for unit in list_units(plan())]
-    # A model a task, the dense one, and Uni-MoE's four.
-    assert len(set(units)) == len(units) == 3 + 1 + 4
+    # A model a task, the dense one, Uni-MoE's four, and the paper's weights once.
+    assert len(set(units)) == len(units) == 3 + 1 + 4 + 1
     assert units[0] == f"{DENSE}/seed-0" and units[-1] == f"{SINGLE}/seed-0/animal"
 
 
@@ -66,6 +67,7 @@ def test_all_of_it_on_a_tiny_model(tmp_path: Path) -> None:
     units = {unit.path: unit for unit in list_units(plan())}
     share_work(units, tmp_path / "claims", lambda unit: train_and_score(unit, tmp_path))
     found = summarize(plan(), tmp_path)
+    assert set(found["once"]) == {PAPER} and set(found["once"][PAPER]) == set(plan().tasks.names)
     assert {row["system"] for row in found["table"]["rows"]} == {SINGLE, DENSE, *STAGES}
     # Four test rows a task, and models of four steps: a task may be one without a point.
     scored = set(plan().tasks.names) - set(found["spreads"]["left_out"])
