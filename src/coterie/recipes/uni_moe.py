@@ -71,7 +71,9 @@ def uni_moe(  # noqa: PLR0913  its three stages, what each leaves out, and the p
         experts_from: runs, stages' folders (RUN/stages/experts-image) or folders of whole models
             that experts start from in place of "experts", separated by commas; "unified" alone.
         released: True for the released code: the softmax runs over the chosen experts only, and
-            layers without experts get a plain LoRA on their MLP. False for the paper's formula.
+            layers without experts get a plain LoRA on their MLP. False for the paper's formula,
+            a softmax over all experts: a new router's two weights then sum to about 2 / experts, by
+            which each MLP's output shrinks until training has made up for it.
     """
     if layers not in ("all", "even"):
         raise ValueError(f"uni_moe(layers={layers!r}): allowed are 'all' and 'even'")
