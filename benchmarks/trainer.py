@@ -175,6 +175,7 @@ def built(plan: RunConfig, case: Case, device: torch.device, folder: Path) -> Mi
         collator=plan.make_collator(words()),
         metric_log=MetricLog(folder, step=0, time_s=0.0),
         validation=None,
+        shares=None,
         finished_steps=0,
     )
     return MixtureTrainer(context)

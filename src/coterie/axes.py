@@ -29,6 +29,7 @@ AXES = {
     "height": "pixels or cells from top to bottom",
     "breadth": "pixels or cells from left to right",
     "channels": "numbers at one pixel: colours, or the output channels of a task's head",
+    "sensors": "inputs of one sample that show the same scene, such as colours and depth",
     "classes": "classes of a pixel or image",
     "place": "height and breadth of an image, or no axis for one value per image",
     "label": "axes of a task's label: channels or none, then place",
