@@ -28,7 +28,7 @@ AXES = {
     "bands": "mel bands of a spectrogram",
     "height": "pixels or cells from top to bottom",
     "breadth": "pixels or cells from left to right",
-    "channels": "numbers at one pixel: colours, or the output channels of a task's head",
+    "channels": "numbers at one pixel or cell: colours, features of all sensors, a head's output",
     "sensors": "inputs of one sample that show the same scene, such as colours and depth",
     "classes": "classes of a pixel or image",
     "place": "height and breadth of an image, or no axis for one value per image",

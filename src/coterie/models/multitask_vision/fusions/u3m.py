@@ -86,7 +86,7 @@ class FusionBlock(nn.Module):
         for gate in (self.squeeze, self.excite):
             nn.init.kaiming_normal_(gate.weight, mode="fan_out", nonlinearity="relu")
 
-    def forward(self, features: Float[Tensor, "batch width height breadth"]) -> Map:
+    def forward(self, features: Float[Tensor, "batch channels height breadth"]) -> Map:
         joined = self.linear_in(features)
         mixed = gelu(self.linear_out(joined + self._pool(joined) + self._convolve(joined)))
         weights = self.excite(self.squeeze(mixed.mean((2, 3))).relu()).sigmoid()
