@@ -17,6 +17,8 @@ def test_matches_whole_names_in_their_order() -> None:
 
 
 LONG = "model.layers.0.self_attn.q_proj.weight" * 2
+ENDS_S = 60
+"""Without a bound, the patterns below run for years; a busy machine takes seconds to stop them."""
 
 
 def test_what_does_not_end_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -24,14 +26,14 @@ def test_what_does_not_end_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
     start = time.monotonic()
     with pytest.raises(ValueError, match=r"^at='.*takes more than 0.1 s to match"):
         match_names(r"(.*)(.*)(.*)(.*)(.*)(.*)(.*)\1\2[XY]", [LONG] * 50, "at")
-    assert time.monotonic() - start < 2
+    assert time.monotonic() - start < ENDS_S
 
 
 @pytest.mark.parametrize("pattern", [r"([a-z._0-9]+)+X", r"([a-z._0-9]+)+$X", r"(.*)*(.*)*[XY]"])
 def test_what_takes_ages_in_re_ends(pattern: str) -> None:
     start = time.monotonic()
     assert match_names(pattern, [LONG] * 10, "at") == []
-    assert time.monotonic() - start < 2
+    assert time.monotonic() - start < ENDS_S
 
 
 @pytest.mark.parametrize(

@@ -81,7 +81,7 @@ def test_a_kill_half_way_leaves_no_half_and_the_next_call_starts_again(own_home:
         start_new_session=True,
     )
     half = own_home / "downloads" / ".thing-1.0.txt.partial" / "thing-1.0.txt"
-    for _ in range(600):
+    for _ in range(2400):
         if half.exists() and half.stat().st_size == 3:
             break
         time.sleep(0.05)
