@@ -17,6 +17,7 @@ README, PAGE = ROOT / "README.md", ROOT / "docs" / "results.md"
 COMPOSE = ROOT / "docs" / "guides" / "compose.md"
 FORGETTING = ROOT / "docs" / "guides" / "forgetting.md"
 AWAKER = ROOT / "docs" / "recipes" / "awaker.md"
+UNI_MOE = ROOT / "docs" / "recipes" / "uni-moe.md"
 UNITS = {"segmentation": "mIoU, %", "depth": "RMSE, m", "normals": "degrees", "edges": "odsF, %",
          "reshading": "L1"}  # fmt: skip
 BETTER = {True: "higher", False: "lower"}
@@ -127,6 +128,34 @@ def forgotten() -> str:
 
 def cell(value: Mapping[str, float | None] | None) -> str:
     return "-" if value is None else shown(value, 0)
+
+
+def uni_moe() -> str:
+    """The scores of `experiments.uni_moe`."""
+    return scores(read("uni-moe-cpu.json")["table"])
+
+
+def uni_moe_spreads() -> str:
+    """Scores over a single-task model's by modality, and how evenly they are spread."""
+    found = read("uni-moe-cpu.json")
+    systems = {name: row for name, row in found["spreads"].items() if name != "left_out"}
+    modalities = list(next(iter(systems.values()))["modalities"])
+    rows = [
+        [
+            name,
+            *(f"{row['modalities'][modality]:.2f}" for modality in modalities),
+            *(interval(row[measure]) for measure in ("mean", "std", "range")),
+        ]
+        for name, row in systems.items()
+    ]
+    heads = ("mean", "standard deviation of the modalities", "range of the modalities")
+    return markdown(["score / single-task score", *modalities, *heads], rows)
+
+
+def interval(values: Sequence[float]) -> str:
+    """A value and its interval, which are a list."""
+    value, low, high = values
+    return f"{value:.2f} [{low:.2f}, {high:.2f}]"
 
 
 def tagged() -> str:
@@ -249,6 +278,8 @@ TABLES: dict[tuple[Path, str], Callable[[], str]] = {
     (FORGETTING, "sequence_sequential"): partial(sequences, "sequential"),
     (FORGETTING, "sequence_grown"): partial(sequences, "grown"),
     (FORGETTING, "forgotten"): forgotten,
+    (UNI_MOE, "uni_moe"): uni_moe,
+    (UNI_MOE, "uni_moe_spreads"): uni_moe_spreads,
     (AWAKER, "gate_inputs"): gate_inputs,
     (AWAKER, "awaker_variants"): partial(awaker_variants, "tagged-cuda.json"),
     (AWAKER, "awaker_information"): partial(awaker_variants, "tagged-cpu.json"),
