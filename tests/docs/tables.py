@@ -17,6 +17,7 @@ README, PAGE = ROOT / "README.md", ROOT / "docs" / "results.md"
 COMPOSE = ROOT / "docs" / "guides" / "compose.md"
 FORGETTING = ROOT / "docs" / "guides" / "forgetting.md"
 AWAKER = ROOT / "docs" / "recipes" / "awaker.md"
+DENSE_GUIDE = ROOT / "docs" / "guides" / "dense.md"
 UNI_MOE = ROOT / "docs" / "recipes" / "uni-moe.md"
 UNITS = {"segmentation": "mIoU, %", "depth": "RMSE, m", "normals": "degrees", "edges": "odsF, %",
          "reshading": "L1"}  # fmt: skip
@@ -284,6 +285,7 @@ TABLES: dict[tuple[Path, str], Callable[[], str]] = {
     (AWAKER, "awaker_variants"): partial(awaker_variants, "tagged-cuda.json"),
     (AWAKER, "awaker_information"): partial(awaker_variants, "tagged-cpu.json"),
     (PAGE, "dense"): partial(dense, "scenes-cpu.json"),
+    (DENSE_GUIDE, "sensors"): partial(dense, "sensors-cpu.json"),
     (PAGE, "information"): information,
     (PAGE, "pruned"): pruned,
 }
