@@ -41,14 +41,14 @@ OPTIONS: dict[str, Any] = {"steps": STEPS, "batch_size": 8, "learning_rate": 1e-
 LIMIT = 30
 
 
-def make_picture_base(folder: Path) -> Path:
-    """Assemble the embedded model without its encoders of video, speech and sounds."""
+def make_base(folder: Path, modality: str = "image") -> Path:
+    """Assemble the embedded model without its encoders of other modalities."""
     if (folder / "config.json").is_file():
         return folder
     omni = find_omni_model()
     weights, processor = omni.parent / "weights", AutoProcessor.from_pretrained(omni)
     every = parse_encoders(OmniConfig.from_pretrained(omni).encoders)
-    kinds = [each for each in every if each.modality == "image"]
+    kinds = [each for each in every if each.modality == modality]
     names = tuple(f"{each.name}." for each in kinds)
     own = {key: each for key, each in load_file(CONNECTORS).items() if key.startswith(names)}
     connectors = folder.with_suffix(".connectors.safetensors")
@@ -77,7 +77,7 @@ def train_seed(out: Path, seed: int, growth: Sequence[str]) -> dict[str, Run]:
     """Train the systems of a seed, or read them."""
     every = coterie.read_tasks("pantry")
     old, new, both = (every.select(names) for names in (PICTURES, SPEECH, (*PICTURES, *SPEECH)))
-    options, small = {**OPTIONS, "seed": seed, "resume": True}, make_picture_base(out / "base")
+    options, small = {**OPTIONS, "seed": seed, "resume": True}, make_base(out / "base")
     runs = {"old": coterie.train(make_lora(), base=small, tasks=old, out=out / "old", **options)}
     for name, recipe in ((name, make_growth()[name]) for name in growth):
         runs[name] = coterie.add_tasks(

@@ -8,11 +8,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
+import coterie
+from coterie.models.omni import OmniForConditionalGeneration
 from coterie.recipe import Recipe
 from coterie.recipes import damc, shared_lora
 from coterie.tasks import TextTasks
 from coterie.train import Run
-from tests.train.progressive import tasks, trained
+from tests.tinies.omni import encoders, omni_model, omni_processor
+from tests.train.progressive import OPTIONS, base, tasks, trained
 
 TASKS = {"pictures": "colour", "speech": "pitch", "words": "animal"}
 RANKS = {"pictures": 2, "speech": 3, "words": 4}
@@ -35,6 +38,29 @@ def decoupled(name: str) -> Run:
 def equal(name: str) -> Run:
     """A run of one LoRA of rank 2."""
     return train(name, shared_lora(rank=2, alpha=4.0))
+
+
+@cache
+def apart(name: str) -> Run:
+    """A run of one LoRA, on a base model that has the encoders of its own modality alone."""
+    modality = {"pictures": "image", "speech": "audio"}[name]
+    return coterie.train(
+        shared_lora(rank=RANKS[name], alpha=3.0), base=make_part(modality), tasks=select(name),
+        seed=SEEDS[name], steps=3, out=new_folder(), **OPTIONS,
+    )  # fmt: skip
+
+
+@cache
+def make_part(modality: str) -> Path:
+    """Save the tiny omni model without the encoders of other modalities."""
+    folder = Path(mkdtemp())
+    processor = omni_processor([each for each in encoders() if each.modality == modality])
+    part = omni_model(processor)
+    whole = OmniForConditionalGeneration.from_pretrained(base()).state_dict()
+    part.load_state_dict({name: whole[name] for name in part.state_dict()})
+    part.save_pretrained(folder)
+    processor.save_pretrained(folder)
+    return folder
 
 
 def train(name: str, recipe: Recipe, **options: Any) -> Run:

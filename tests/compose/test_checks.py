@@ -33,7 +33,7 @@ def test_another_base_model(tmp_path: Path) -> None:
     run = copy(tmp_path)
     digests = read_input_digests(run.directory)
     write_input_digests(run.directory, {**digests, BASE_WEIGHTS: "another"})
-    with pytest.raises(ValueError, match=r"the weights of the base model differ. Only runs on one"):
+    with pytest.raises(ValueError, match=r"the weights of the base model differ. Give base="):
         compose(run, tmp_path)
 
 

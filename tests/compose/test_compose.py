@@ -13,8 +13,10 @@ import coterie
 from coterie.extract.fixed_task import make_fixed_task_loras
 from coterie.serve.engine import InferenceEngine
 from coterie.train import Run
+from coterie.train.inputs import compute_base_digests, read_input_digests
+from coterie.tuner.config import CoterieConfig
 from tests.compose import runs
-from tests.train.progressive import tasks
+from tests.train.progressive import base, tasks
 
 BOTH = ("pictures", "speech")
 
@@ -65,6 +67,23 @@ def test_three_runs(tmp_path: Path) -> None:
     third = pytest.approx((1 / 3,) * 3)
     assert attention.main.get_ranks() == (2, 3, 4)
     assert attention.gate.weights == {"text": third, "image": (1, 0, 0), "audio": (0, 1, 0)}
+
+
+def test_bases_may_differ_where_one_model_contains_them(tmp_path: Path) -> None:
+    parents = pictures, speech = [runs.apart(name) for name in BOTH]
+    for weights, parent, name in (((1, 0), pictures, "pictures"), ((0, 1), speech, "speech")):
+        both = coterie.compose(parents, out=tmp_path / name, weights=weights, base=base())
+        close(runs.compute_logits(both, name), runs.compute_logits(parent, name))
+    assert both.config.base == base()
+    adapter = CoterieConfig.from_pretrained(both.directory.adapter_folder)
+    assert adapter.base_model_name_or_path == base()
+    digests = compute_base_digests(both.config)
+    assert digests.items() <= read_input_digests(both.directory).items()
+    assert list(coterie.evaluate(both, device="cpu").tasks) == ["colour", "pitch"]
+    with pytest.raises(ValueError, match=r"the weights of the base model .*differ. Give base=, a"):
+        coterie.compose(parents, out=tmp_path / "none")
+    with pytest.raises(ValueError, match=r"has no model\.audio_tower.*contains it whole"):
+        coterie.compose(parents, out=tmp_path / "small", base=pictures.config.base)
 
 
 def test_it_is_a_run_as_any_other(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import json
 import wave
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from coterie import recipes
 from coterie.encoding.encoder import Encoder
 from coterie.models.omni.assembly import assemble
 from coterie.tasks import TextTask
-from coterie.train.base_growth import check_contains, find_new_connectors
+from coterie.train.base_growth import BaseContents, check_contains, digest, find_new_connectors
 from tests.tinies.omni import encoders, omni_processor
 from tests.train.small import OPTIONS, adapter, base, tasks
 
@@ -64,11 +65,29 @@ def test_speech_is_added_with_its_encoder_and_connector(tmp_path: Path) -> None:
         find_new_connectors(new, str(small))
 
 
+def read(name: str, processor: Any, **weights: torch.Tensor) -> BaseContents:
+    found = {key: digest(each) for key, each in weights.items()}
+    return BaseContents(name=name, weights=found, processor=processor)
+
+
 def test_a_weight_that_differs_is_named() -> None:
-    one, two = {"a": torch.ones(2), "b": torch.zeros(1)}, {"a": torch.ones(2)}
-    check_contains(two, one, old="old", new="new")
+    same = omni_processor()
+    one = read("old", same, a=torch.ones(2), b=torch.zeros(1))
+    check_contains(read("old", same, a=torch.ones(2)), one)
     with pytest.raises(ValueError, match="the base model new has no b, and the run's"):
-        check_contains(one, two, old="old", new="new")
-    for other in (torch.tensor([1.0, 1.0 + 2**-23]), torch.ones(3)):
+        check_contains(one, read("new", same, a=torch.ones(2)))
+    near, last = torch.tensor([1.0, 1.0 + 2**-23]), torch.zeros(1)
+    for other in (near, torch.ones(3), torch.ones(2, 1), torch.ones(2).double()):
         with pytest.raises(ValueError, match="has other values of a, and the run's"):
-            check_contains(two, {"a": other}, old="old", new="new")
+            check_contains(one, read("new", same, a=other, b=last))
+
+
+def test_a_tokenizer_that_differs_is_refused() -> None:
+    one, two = omni_processor(), omni_processor()
+    check_contains(read("old", one), read("new", two))
+    two.chat_template = "{{ messages[0].content[0].text }}"
+    with pytest.raises(ValueError, match="new writes prompts otherwise: chat template"):
+        check_contains(read("old", one), read("new", two))
+    two.tokenizer.add_tokens(["<more>"])
+    with pytest.raises(ValueError, match="old has no token, or another number, of '<more>', and"):
+        check_contains(read("new", two), read("old", one))

@@ -12,6 +12,7 @@ from coterie.cli.main import Subcommand
 @click.command(cls=Subcommand)
 @click.argument("runs", nargs=-1, required=True, metavar="RUN RUN...")
 @click.option("--out", required=True, metavar="DIR", help="The new run's folder.")
+@click.option("--base", metavar="BASE", help="A model that has the different bases of all runs.")
 @click.option(
     "--weights", default="even", show_default=True, metavar="even|search|W,W...",
     help="Of each run, for text.",
@@ -32,7 +33,7 @@ def compose(
     device: str | None,
     **options: Any,
 ) -> None:
-    """Composes runs on one base model into one run, without training.
+    """Composes runs into one run, without training.
 
     Pictures and sounds go through the experts of the run that was trained with them, text through
     the weighted sum of all.
@@ -43,6 +44,7 @@ def compose(
       coterie compose runs/pictures runs/speech --out runs/both --weights 0.3,0.7
       coterie compose runs/pictures runs/speech --out runs/both --weights search
       coterie compose runs/a runs/b --out runs/plain --media text
+      coterie compose runs/seeing runs/hearing --out runs/both --base models/omni
       coterie compose runs/a runs/b --out runs/c --take 'model.connectors.*=runs/a'
     """
     from coterie.compose import compose as join

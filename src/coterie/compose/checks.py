@@ -6,6 +6,7 @@ from itertools import combinations
 from coterie.compose.experts import find_problem
 from coterie.compose.source import Source
 from coterie.tasks.text.task_set import TextTasks
+from coterie.train import base_growth
 from coterie.train.run import Run
 
 LOADING = ("precision", "quantize", "attention", "max_pixels")
@@ -28,13 +29,19 @@ def check_runs(runs: Sequence[Run]) -> None:
             )
 
 
-def check_sources(sources: Sequence[Source]) -> None:
-    """Raise ValueError, naming the runs and what differs, unless they can be composed."""
+def check_sources(sources: Sequence[Source], base: str | None) -> None:
+    """Raise ValueError, naming the runs and what differs, unless they can be composed.
+
+    Their base models are one, or `base` contains each whole.
+    """
     for one, two in combinations(sources, 2):
-        check_bases(one, two)
         check_settings(one, two)
+        if base is None:
+            check_bases(one, two)
     for source in sources:
         check_mixtures(source)
+    if base is not None:
+        base_growth.check_bases(base, [source.run for source in sources])
 
 
 def check_bases(one: Source, two: Source) -> None:
@@ -49,8 +56,8 @@ def check_bases(one: Source, two: Source) -> None:
         what = f"{' and '.join(differing)} differ" if differing else "the bases differ"
         raise ValueError(
             f"{one.name} was trained on {one.run.config.base} and {two.name} on "
-            f"{two.run.config.base}: {what}. Only runs on one base model can be composed: train "
-            "one of them again on the other's"
+            f"{two.run.config.base}: {what}. Give base=, a model that contains both whole, such as "
+            "one language model with the encoders of both; or train one of them on the other's"
         )
 
 

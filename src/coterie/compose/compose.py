@@ -19,7 +19,7 @@ from coterie.devices import choose_device
 from coterie.task_file import find_tasks
 from coterie.tasks.text.task_set import TextTasks
 from coterie.train.resume import check_free
-from coterie.train.run import Run
+from coterie.train.run import Run, make_absolute_base
 from coterie.train.run_directory import RunDirectory
 from coterie.train.run_entries import check_entries
 from coterie.train.run_lock import lock_run
@@ -28,10 +28,11 @@ MEDIA = ("own", "text")
 RULES = ("even", "search")
 
 
-def compose(
+def compose(  # noqa: PLR0913  the choices of one call, each by its name
     runs: Sequence[Run | str | Path],
     *,
     out: str | Path,
+    base: str | Path | None = None,
     weights: Literal["even", "search"] | Sequence[float] = "even",
     text: Literal["sum", "mean", "ties"] = "sum",
     media: Literal["own", "text"] = "own",
@@ -39,7 +40,7 @@ def compose(
     take: Mapping[str, str | Path] | None = None,
     device: str | torch.device | None = None,
 ) -> Run:
-    """Compose finished runs on one base model into one run, without training.
+    """Compose finished runs into one run, without training.
 
     Their experts stand side by side behind a hard gate by modality: tokens of a modality go through
     the experts of the run that was trained with it, unscaled; tokens of text through the sum of all
@@ -53,6 +54,8 @@ def compose(
     Args:
         runs: two or more, of text tasks, with Lora experts and no gate or `ByModality`.
         out: the new run's folder, which must not exist or be empty.
+        base: the base model of the new run, where the runs' differ: one that contains each of them
+            whole, such as the same language model with the encoders of all. None for the runs'.
         weights: of the runs, for tokens of text: "even", 1 / number each; a number for each; or
             "search", for those with the least loss on validation rows, at most four runs.
         text: "sum" of the changes, by concatenation along the rank; "mean" of the factors or
@@ -84,8 +87,11 @@ def compose(
     if directory.is_run:
         raise ValueError(f"{directory.folder} has a run already: give a new folder")
     sources = [Source.open(run) for run in opened]
-    check_sources(sources)
-    plan = CompositionPlan.make(sources, text=text, media=media, take=take or {})
+    larger = None if base is None else make_absolute_base(base)
+    check_sources(sources, larger)
+    plan = CompositionPlan.make(
+        sources, base=larger or opened[0].config.base, text=text, media=media, take=take or {}
+    )
     candidates: list[Candidate] = []
     if weights == "search":
         even = plan.compose(make_even_weights(len(sources)))

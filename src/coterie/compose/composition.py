@@ -69,11 +69,14 @@ class CompositionPlan:
     """The runs to compose, and how; the weights are still to be given.
 
     Attributes:
+        base: the base model of the composed run.
+        host: its modules.
         positions: of each run, module -> position of its mixture.
         text, media: as in `coterie.compose`.
     """
 
     sources: tuple[Source, ...]
+    base: str
     host: Host
     positions: tuple[Mapping[str, int], ...]
     base_weights: Mapping[str, ChosenWeight]
@@ -82,15 +85,22 @@ class CompositionPlan:
 
     @classmethod
     def make(
-        cls, sources: Sequence[Source], *, text: str, media: str, take: Mapping[str, str | Path]
+        cls,
+        sources: Sequence[Source],
+        *,
+        base: str,
+        text: str,
+        media: str,
+        take: Mapping[str, str | Path],
     ) -> "CompositionPlan":
-        """Find the modules of the runs' mixtures in their base model, and choose trained weights.
+        """Find the modules of the runs' mixtures in the base model, and choose trained weights.
 
         Raises ValueError as `choose_base_weights`.
         """
-        host = Host.load(sources[0].run.config.base)
+        host = Host.load(base)
         return cls(
             sources=tuple(sources),
+            base=base,
             host=host,
             positions=tuple(
                 plan_injection(each.mixtures, each.adapter.tasks, host.model).single_positions
@@ -100,6 +110,11 @@ class CompositionPlan:
             text=text,
             media=media,
         )
+
+    @property
+    def adapter(self) -> CoterieConfig:
+        """A configuration of the runs' adapters, on the base model of the composed run."""
+        return replace(self.sources[0].adapter, base_model_name_or_path=self.base)
 
     @property
     def owned(self) -> list[tuple[str, ...]]:

@@ -16,7 +16,7 @@ from coterie.stage import Stage
 from coterie.tasks.task_set import TaskSet
 from coterie.train import checkpoint, environment
 from coterie.train.config import RunConfig
-from coterie.train.inputs import write_input_digests
+from coterie.train.inputs import compute_base_digests, write_input_digests
 from coterie.train.run_directory import RunDirectory
 
 NAME = "composed"
@@ -35,7 +35,7 @@ def make_config(plan: CompositionPlan, composition: Composition, tasks: TaskSet)
         notes=f"Composed of {names} without training: to train it would start from new weights.",
     )
     return RunConfig(
-        recipe=recipe, base=first.base, tasks=tasks, seed=first.seed, batch_size=first.batch_size,
+        recipe=recipe, base=plan.base, tasks=tasks, seed=first.seed, batch_size=first.batch_size,
         precision=first.precision, quantize=first.quantize, attention=first.attention,
         max_pixels=first.max_pixels, validation_limit=first.validation_limit,
         max_length=None if None in lengths else max(filter(None, lengths)),
@@ -81,16 +81,13 @@ def write_run(
 ) -> None:
     """Write the run's folder; the adapter last, as a run that has one is finished."""
     write(directory.config_file, config.dumps())
-    digests: dict[str, str] = {}
-    for source in plan.sources:
-        digests |= source.base_digests
-    write_input_digests(directory, digests)
+    known = [each.base_digests for each in plan.sources if each.run.config.base == plan.base]
+    write_input_digests(directory, known[0] if known else compute_base_digests(config))
     write_json(directory.composition_file, record)
     environment.append_environment(directory.environment_file, step=0, device=torch.device("cpu"))
 
     def save(folder: Path) -> None:
-        adapter = plan.sources[0].adapter
-        composition.save(folder, like=adapter, tasks=config.task_names)
+        composition.save(folder, like=plan.adapter, tasks=config.task_names)
         write_model_card(folder, config, record)
 
     checkpoint.write_atomically(directory.adapter_folder, save)

@@ -105,8 +105,7 @@ def measure(
     """Return each task's loss of a composition, which is removed from the base model again."""
     base: Any = loaded.model
     with tempfile.TemporaryDirectory() as folder, suppress_third_party_warnings():
-        adapter = plan.sources[0].adapter
-        composition.save(Path(folder), like=adapter, tasks=config.task_names)
+        composition.save(Path(folder), like=plan.adapter, tasks=config.task_names)
         saved = CoterieConfig.from_pretrained(folder)
         model: Any = PeftModel.from_pretrained(base, folder, config=saved)
     cache_encoder_features(model, loaded.processor)

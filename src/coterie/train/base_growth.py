@@ -1,56 +1,113 @@
-"""The base model of a run that grows: it may be another one, which contains the old one whole."""
+"""A base model that contains those of runs whole, as one that a run grows or is composed on."""
 
+import hashlib
 import re
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from coterie.compatibility.host import Host
+from coterie.data.chat_template import apply_template, get_tokenizer
 from coterie.families.base import find_family
+from coterie.train.config import RunConfig
 from coterie.train.run import Run
 
 SHOWN = 3
 """Names in the message of a base model that does not fit."""
+CHAT = [{"role": "user", "content": [{"type": "text", "text": "What is 1 plus 1?"}]}]
+"""A prompt that every chat template can write."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BaseContents:
+    """What makes a base model's answers.
+
+    Attributes:
+        name: its folder or hub id.
+        weights: name -> digest of the values, so that one model at a time is in memory.
+        processor: the processor or tokenizer.
+    """
+
+    name: str
+    weights: Mapping[str, str]
+    processor: Any
+
+    @classmethod
+    def read(cls, config: RunConfig) -> "BaseContents":
+        """Load a run's base model as the run does."""
+        loaded = config.load_base("cpu")
+        return cls(
+            name=config.base,
+            weights={name: digest(each) for name, each in loaded.model.named_parameters()},
+            processor=loaded.processor,
+        )
+
+
+def digest(values: Tensor) -> str:
+    """Return the digest of a tensor's shape, dtype and bits."""
+    bits = values.detach().contiguous().flatten().view(torch.uint8).numpy()
+    return f"{values.dtype} {tuple(values.shape)} {hashlib.sha256(bits).hexdigest()}"
 
 
 def find_new_connectors(old: Run, base: str) -> tuple[str, ...]:
     """Return expressions of the weights between towers that `base` has and the old base has not.
 
-    Raises ValueError unless the base model has every weight of the old one, bit for bit.
+    Raises ValueError as `check_contains`.
     """
     if base == old.config.base:
         return ()
-    before = _get_weights(old.load_base("cpu").model)
-    model = replace(old.config, base=base).load_base("cpu").model
-    after = _get_weights(model)
-    check_contains(before, after, old=old.config.base, new=base)
-    family = find_family(model)
+    check_bases(base, [old])
+    before, after = (Host.load(each).model for each in (old.config.base, base))
+    known, family = dict(before.named_parameters()), find_family(after)
     return tuple(
         re.escape(name)
-        for name in after
-        if name not in before and family and family.is_connector(name.rpartition(".")[0])
+        for name, _ in after.named_parameters()
+        if name not in known and family and family.is_connector(name.rpartition(".")[0])
     )
 
 
-def check_contains(
-    before: dict[str, Tensor], after: dict[str, Tensor], *, old: str, new: str
-) -> None:
-    """Raise ValueError, naming weights, unless all of `before` are in `after`, bit for bit."""
-    missing = [name for name in before if name not in after]
+def check_bases(base: str, runs: Sequence[Run]) -> None:
+    """Raise ValueError, as `check_contains`, unless a base model contains each run's."""
+    after = BaseContents.read(replace(runs[0].config, base=base))
+    others = {run.config.base: run.config for run in runs if run.config.base != base}
+    for config in others.values():
+        check_contains(BaseContents.read(config), after)
+
+
+def check_contains(before: BaseContents, after: BaseContents) -> None:
+    """Raise ValueError unless a base model has each weight of another, and reads text as it does.
+
+    Weights are equal bit for bit. Compared are the tokens, and the chat template by a prompt.
+    """
+    missing = [name for name in before.weights if name not in after.weights]
     changed = [
-        name
-        for name, values in before.items()
-        if name in after and not torch.equal(values, after[name])
+        name for name, values in before.weights.items() if after.weights.get(name, values) != values
     ]
-    for names, problem in ((missing, "has no"), (changed, "has other values of")):
+    own, theirs = (get_tokenizer(each.processor).get_vocab() for each in (before, after))
+    tokens = sorted(repr(name) for name, number in own.items() if theirs.get(name) != number)
+    for names, problem in (
+        (missing, "has no"),
+        (changed, "has other values of"),
+        (tokens, "has no token, or another number, of"),
+    ):
         if names:
-            more = f", ... ({len(names):,} in all)" if len(names) > SHOWN else ""
-            raise ValueError(
-                f"the base model {new} {problem} {', '.join(names[:SHOWN])}{more}, and the run's "
-                f"base model {old} has them: the old tasks would answer otherwise. Give a model "
-                "that contains it whole, such as one with a further encoder"
-            )
+            raise ValueError(describe_misfit(before.name, after.name, problem, names))
+    one, other = (
+        apply_template(each.processor, [CHAT])["input_ids"].tolist() for each in (before, after)
+    )
+    if one != other:
+        problem = "writes prompts otherwise:"
+        raise ValueError(describe_misfit(before.name, after.name, problem, ["chat template"]))
 
 
-def _get_weights(model: nn.Module) -> dict[str, Tensor]:
-    return dict(model.named_parameters())
+def describe_misfit(old: str, new: str, problem: str, names: Sequence[str]) -> str:
+    """Say what a base model lacks of a run's."""
+    more = f", ... ({len(names):,} in all)" if len(names) > SHOWN else ""
+    return (
+        f"the base model {new} {problem} {', '.join(names[:SHOWN])}{more}, and the run's base "
+        f"model {old} has them: its tasks would answer otherwise. Give a model that contains it "
+        "whole, such as one with a further encoder"
+    )
