@@ -16,6 +16,7 @@ RESULTS = ROOT / "benchmarks" / "results"
 README, PAGE = ROOT / "README.md", ROOT / "docs" / "results.md"
 COMPOSE = ROOT / "docs" / "guides" / "compose.md"
 FORGETTING = ROOT / "docs" / "guides" / "forgetting.md"
+RETRIEVAL = ROOT / "docs" / "guides" / "retrieval.md"
 AWAKER = ROOT / "docs" / "recipes" / "awaker.md"
 DENSE_GUIDE = ROOT / "docs" / "guides" / "dense.md"
 UNI_MOE = ROOT / "docs" / "recipes" / "uni-moe.md"
@@ -159,6 +160,19 @@ def interval(values: Sequence[float]) -> str:
     return f"{value:.2f} [{low:.2f}, {high:.2f}]"
 
 
+def retrieval() -> str:
+    """R@k of the connectors of `experiments.retrieval`, in each direction."""
+    rows, names = [], []
+    for content, found in read("retrieval-cpu.json")["contents"].items():
+        for system, each in found["systems"].items():
+            names = list(each["scores"])
+            size = f"{each['parameters'] / 1e6:.2f}"
+            rows.append(
+                [f"{content}, {system}", size, *(shown(each["scores"][n], 0) for n in names)]
+            )
+    return markdown(["%", "M parameters", *names], rows)
+
+
 def tagged() -> str:
     """The scores of `experiments.tagged`, without what it varies of Awaker."""
     table = dict(read("tagged-cuda.json")["table"])
@@ -281,6 +295,7 @@ TABLES: dict[tuple[Path, str], Callable[[], str]] = {
     (FORGETTING, "forgotten"): forgotten,
     (UNI_MOE, "uni_moe"): uni_moe,
     (UNI_MOE, "uni_moe_spreads"): uni_moe_spreads,
+    (RETRIEVAL, "retrieval"): retrieval,
     (AWAKER, "gate_inputs"): gate_inputs,
     (AWAKER, "awaker_variants"): partial(awaker_variants, "tagged-cuda.json"),
     (AWAKER, "awaker_information"): partial(awaker_variants, "tagged-cpu.json"),
