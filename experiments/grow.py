@@ -5,7 +5,7 @@ alone. Then come two tasks on speech, over a base model that contains the first 
 video and sounds. Compared are `coterie.add_tasks` (PathWeave, and without its gate, and without its
 view of the older experts), the shared LoRA trained on the new tasks alone (sequential fine-tuning),
 and an adapter of the new tasks alone. A second call goes on where the first was stopped. The result
-is benchmarks/results/grow-cpu.json.
+is benchmarks/results/grow-cpu.json, which keeps the seeds that a call does not measure.
 """
 
 import argparse
@@ -135,13 +135,15 @@ def main() -> None:
     parser.add_argument("--growth", nargs="+", default=list(make_growth()), choices=make_growth())
     given = parser.parse_args()
     torch.set_num_threads(1)
-    facts = provenance(torch.device("cpu")) | {
-        "pictures": PICTURES, "speech": SPEECH, "rank": RANK, "limit": LIMIT, **OPTIONS,
-        "runs": [
-            measure_seed(given.out / f"seed{seed}", seed, given.growth) for seed in given.seeds
-        ],
-    }  # fmt: skip
-    RESULT.write_text(json.dumps(facts, indent=1) + "\n")
+    before = json.loads(RESULT.read_text("utf-8"))["runs"] if RESULT.is_file() else []
+    found = {each["seed"]: each for each in before}
+    for seed in given.seeds:
+        found[seed] = measure_seed(given.out / f"seed{seed}", seed, given.growth)
+        facts = provenance(torch.device("cpu")) | {
+            "pictures": PICTURES, "speech": SPEECH, "rank": RANK, "limit": LIMIT, **OPTIONS,
+            "runs": [found[each] for each in sorted(found)],
+        }  # fmt: skip
+        RESULT.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
