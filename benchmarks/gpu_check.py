@@ -9,6 +9,7 @@ sizes for tests. `make gpu` packs what a machine without a network needs.
 import argparse
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -55,6 +56,8 @@ def main() -> None:
     device = torch.device("cuda" if on_gpu else "cpu")
     facts = provenance(device)
     file = out / f"gpu-check-{device.type}.json"
+    if given.only is None:
+        clear(out)
     result: dict[str, Any] = facts | {"steps": find_earlier_steps(file, facts, given.only)}
     deadline = time.monotonic() + (BUDGET_S if on_gpu else 10 * BUDGET_S)
     for name, command in list_steps(out, on_gpu=on_gpu).items():
@@ -68,6 +71,12 @@ def main() -> None:
         file.write_text(json.dumps(result, indent=1) + "\n")
     failed = [step["name"] for step in result["steps"] if step["exit_code"] != 0]
     sys.exit(f"failed: {', '.join(failed)}" if failed else 0)
+
+
+def clear(out: Path) -> None:
+    """Remove the log and the runs of an earlier call, which a command does not train over."""
+    (out / "log.txt").unlink(missing_ok=True)
+    shutil.rmtree(out / "runs", ignore_errors=True)
 
 
 def find_earlier_steps(

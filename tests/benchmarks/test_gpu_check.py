@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from benchmarks.command import BENCHMARKS
-from benchmarks.gpu_check import SYSTEMS, list_steps, read_run, run
+from benchmarks.gpu_check import SYSTEMS, clear, list_steps, read_run, run
 
 
 def test_steps(tmp_path: Path) -> None:
@@ -30,3 +30,12 @@ def test_a_run_is_read_once_it_has_scores(tmp_path: Path) -> None:
     (tmp_path / "scores.json").write_text(json.dumps({"tasks": {}}))
     wanted = {"environment": {"device": "cuda:0 (Card)"}, "scores": {"tasks": {}}}
     assert read_run(tmp_path) == wanted
+
+
+def test_a_second_call_starts_anew(tmp_path: Path) -> None:
+    clear(tmp_path)
+    (tmp_path / "runs" / "dense").mkdir(parents=True)
+    for name in ("log.txt", "gpu-check-cuda.json"):
+        (tmp_path / name).write_text("")
+    clear(tmp_path)
+    assert [each.name for each in tmp_path.iterdir()] == ["gpu-check-cuda.json"]
