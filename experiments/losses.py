@@ -37,7 +37,7 @@ LOSSES: dict[str, tuple[RoutingLoss, ...]] = {
 }  # fmt: skip
 """Name -> what is added to the tasks' losses. Weights are for the sum over 70 layers."""
 OPTIONS: dict[str, Any] = {
-    "steps": 16, "batch_size": 8, "learning_rate": LEARNING_RATE, "precision": "bfloat16",
+    "steps": 48, "batch_size": 8, "learning_rate": LEARNING_RATE, "precision": "bfloat16",
 }  # fmt: skip
 LIMIT = 30
 """Test rows of a task that are answered."""
