@@ -3,7 +3,8 @@
 Each of five tasks on drawings, speech and photos is a step of its own, with as many samples. Four
 ways to learn them, all with LoRAs of one rank at the same layers of the embedded model: one LoRA
 that goes on from step to step (sequential fine-tuning), the same with a quarter of the samples from
-older tasks (replay), a LoRA for each task (separate), and `coterie.add_tasks` (grown: PathWeave).
+older tasks (replay), a LoRA for each task (separate), and `coterie.add_tasks` (grown: PathWeave,
+and it without the noise on its gate's logits, and without the gate).
 A second call goes on where the first was stopped. The result is
 benchmarks/results/sequence-cpu.json, and a report with the step x task matrices beside the runs.
 """
@@ -11,6 +12,8 @@ benchmarks/results/sequence-cpu.json, and a report with the step x task matrices
 import argparse
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -52,8 +55,11 @@ def train_control(out: Path, seed: int, **choices: Any) -> list[Run]:
     )  # fmt: skip
 
 
-def train_grown(out: Path, seed: int) -> list[Run]:
+def train_grown(out: Path, seed: int, *, has_gate: bool = True, noisy: bool = True) -> list[Run]:
     """Train the first task, and add the others one by one."""
+    woven = recipes.pathweave(noisy=noisy, **ADAPTER)
+    if not has_gate:
+        woven = replace(woven, mixtures=tuple(replace(each, gate=None) for each in woven.mixtures))
     tasks, options = read_order(), {**OPTIONS, "seed": seed}
     first = recipes.shared_lora(**ADAPTER)
     runs = [
@@ -64,7 +70,7 @@ def train_grown(out: Path, seed: int) -> list[Run]:
     for number, names in enumerate(GROUPS[1:], 2):
         grown = coterie.add_tasks(
             runs[-1], tasks=tasks.select(names), out=out / f"step-{number}",
-            recipe=recipes.pathweave(**ADAPTER), **options,
+            recipe=woven, **options,
         )  # fmt: skip
         runs.append(grown)
     return runs
@@ -80,7 +86,8 @@ def train_separate(out: Path, seed: int) -> list[Run]:
 
 SYSTEMS: Mapping[str, Train] = {
     BASELINE: train_control, "replay": train_replay, "separate": train_separate,
-    "grown": train_grown,
+    "grown": train_grown, "grown, no noise": partial(train_grown, noisy=False),
+    "grown, no gate": partial(train_grown, has_gate=False),
 }  # fmt: skip
 """Name -> what trains its steps; the baseline is always among those that are asked for."""
 

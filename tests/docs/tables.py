@@ -15,6 +15,8 @@ ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "benchmarks" / "results"
 README, PAGE = ROOT / "README.md", ROOT / "docs" / "results.md"
 COMPOSE = ROOT / "docs" / "guides" / "compose.md"
+CONCEPTS = ROOT / "docs" / "concepts.md"
+GROW = ROOT / "docs" / "guides" / "grow.md"
 FORGETTING = ROOT / "docs" / "guides" / "forgetting.md"
 RETRIEVAL = ROOT / "docs" / "guides" / "retrieval.md"
 AWAKER = ROOT / "docs" / "recipes" / "awaker.md"
@@ -87,15 +89,66 @@ def one_prompt() -> str:
     return scores(read("one-prompt-cpu.json")["table"])
 
 
-def composed(speech: str) -> str:
-    """The scores of `experiments.compose` with one of its runs on speech, the first seed."""
-    found = read("compose-cpu.json")["speech"][speech][0]
-    first = next(name for name in found["scores"] if name not in found["own"])
-    rows = {**found["scores"], f"{first}, blind": found["blind"]}
-    names = list(found["blind"])
-    cells = ([shown({**row[name], "value": row[name]["score"]}, 0) for name in names]
-             for row in rows.values())  # fmt: skip
-    return markdown(["%", *names], [[name, *row] for name, row in zip(rows, cells, strict=True)])
+def composed() -> str:
+    """The scores of `experiments.compose`."""
+    return scores(read("compose-cpu.json")["table"])
+
+
+def composed_differences() -> str:
+    """What the systems of `experiments.compose` score more than the composition with 1 and 1."""
+    table = read("compose-cpu.json")["table"]
+    names = [column["name"] for column in table["columns"]]
+    rows = [
+        [row["system"], *(cell(row["difference"][name]) for name in names)]
+        for row in table["rows"][1:]
+    ]
+    return markdown(["% minus 1 and 1", *names], rows)
+
+
+def grown() -> str:
+    """The scores of `experiments.grow`: means over seeds, with the least and the most."""
+    runs = read("grow-cpu.json")["runs"]
+    names = list(runs[0]["scores"]["grown"])
+    systems = {
+        "old": "the run on pictures",
+        "grown": "it, grown by speech",
+        "no_gate": "the same without the gate: the sum of all experts",
+        "no_bridge": "grown by a LoRA that does not use the old one",
+        "sequential": "one LoRA, trained on pictures and then on speech",
+        "alone": "a LoRA of the tasks on speech alone",
+    }
+    rows = {label: [run["scores"][name] for run in runs] for name, label in systems.items()}
+    rows["the grown run without pictures and sounds"] = [run["blind"] for run in runs]
+    return markdown(
+        ["%", *names],
+        [[label, *(spread(seeds, name) for name in names)] for label, seeds in rows.items()],
+    )
+
+
+def spread(seeds: Sequence[Mapping[str, Any]], name: str) -> str:
+    """The mean of a task's scores over seeds, the least and the most."""
+    values = [each[name]["score"] for each in seeds if name in each]
+    if not values:
+        return "-"
+    return f"{fmean(values):.0f} ({min(values):.0f} to {max(values):.0f})"
+
+
+def routing_losses() -> str:
+    """What `experiments.losses` measured: means over seeds, with the least and the most."""
+    found = read("losses-cpu.json")
+    systems = {row["system"]: row for row in found["table"]["rows"]}
+    names = ("loss", "Decouple", "Predictive")
+    rows = []
+    for added, seeds in found["measured"].items():
+        columns = [[each[name] for each in seeds] for name in names]
+        scored = systems.get(added, found["table"]["rows"][0])["tasks"]
+        rows.append([
+            added,
+            *(f"{fmean(x):.3g} ({min(x):.3g} to {max(x):.3g})" for x in columns),
+            *(cell(scored[task]) for task in found["tasks"]),
+        ])  # fmt: skip
+    heads = ("loss of the test rows", "`Decouple`", "`Predictive`")
+    return markdown(["added loss", *heads, *(f"{task}, %" for task in found["tasks"])], rows)
 
 
 def sequences(name: str) -> str:
@@ -288,8 +341,10 @@ TABLES: dict[tuple[Path, str], Callable[[], str]] = {
     (PAGE, "habits_unasked"): partial(habits, "unasked"),
     (PAGE, "one_prompt"): one_prompt,
     (PAGE, "tagged"): tagged,
-    (COMPOSE, "composed_transcribe"): partial(composed, "transcribe"),
-    (COMPOSE, "composed_answer"): partial(composed, "answer"),
+    (COMPOSE, "composed"): composed,
+    (COMPOSE, "composed_differences"): composed_differences,
+    (GROW, "grown"): grown,
+    (CONCEPTS, "routing_losses"): routing_losses,
     (FORGETTING, "sequence_sequential"): partial(sequences, "sequential"),
     (FORGETTING, "sequence_grown"): partial(sequences, "grown"),
     (FORGETTING, "forgotten"): forgotten,
