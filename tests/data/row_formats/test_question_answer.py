@@ -1,5 +1,7 @@
-"""Prompts from columns, which may be optional or lists of choices."""
+"""Prompts from columns, which may be optional or lists of choices; and answers of all kinds."""
 
+from datetime import date, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -44,4 +46,26 @@ def test_choices_have_letters(folder: Path, choices: Any) -> None:
 )
 def test_columns_of_other_names(folder: Path, row: dict[str, Any], message: str) -> None:
     with pytest.raises(RowError, match=message):
+        read(row, folder)
+
+
+@pytest.mark.parametrize(
+    "answer, expected",
+    [
+        ({"text": ["a", "b"], "answer_start": [0, 3]}, ("a", "b")),  # SQuAD
+        ([{"answer": "net", "answer_id": 1}, {"answer": "a net"}], ("net", "a net")),  # VQA
+        (Decimal("1.50"), ("1.50",)),
+        (date(2020, 1, 2), ("2020-01-02",)),
+        (datetime(2020, 1, 2, 3, 4), ("2020-01-02 03:04:00",)),
+        ("\\<image>", ("<image>",)),
+    ],
+)
+def test_kinds(folder: Path, answer: Any, expected: tuple[str, ...]) -> None:
+    assert read({"question": "?", "answer": answer}, folder)[0][1] == expected
+    assert read({"question": "?", "answers": answer}, folder)[0][1] == expected
+
+
+def test_no_answer(folder: Path) -> None:
+    row = {"question": "?", "answers": {"text": [], "answer_start": []}}
+    with pytest.raises(RowError, match=r"answers\.text: is \[\]: give at least one"):
         read(row, folder)

@@ -10,7 +10,8 @@ from coterie.data.row_formats.fields import Row, parse_list_text
 from coterie.data.row_formats.placeholders import MediaQueue
 from coterie.data.row_formats.turns import (
     PromptAndAnswers,
-    add_system,
+    parse_system,
+    parse_tools,
     parse_turns,
     split_dialogue,
 )
@@ -63,10 +64,14 @@ class DialogueFormat(RowFormat):
         turns, learned = zip(*parsed, strict=True)
         placed = self.place_media(turns, media)
         media.check_rest(part for turn in placed for part in turn.parts)
-        return [
-            (tuple(add_system(prompt, row, columns)), answers)
-            for prompt, answers in split_dialogue(placed, self.field, learned)
-        ]
+        samples = split_dialogue(placed, self.field, learned)
+        has_own = placed[0].role == "system"
+        system = parse_system(row, columns, placed[0] if has_own else None)
+        tools, found = parse_tools(row), []
+        for prompt, answers in samples:
+            first, *rest = *system, *prompt[has_own:]
+            found.append(((replace(first, tools=tools), *rest), answers))
+        return found
 
     def place_media(self, turns: tuple[Message, ...], media: MediaQueue) -> list[Message]:
         """Return the turns, the first of the user's with the media that no text places."""

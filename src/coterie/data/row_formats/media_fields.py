@@ -7,12 +7,7 @@ from typing import Any
 
 from coterie.data.dataset import RowError
 from coterie.data.row_formats.encoded_media import parse_encoded
-from coterie.data.row_formats.fields import (
-    Row,
-    format_value,
-    parse_list_text,
-    parse_text,
-)
+from coterie.data.row_formats.fields import Row, check_text, format_value, parse_list_text
 from coterie.data.sample import MediaFile
 from coterie.file_names import find_unicode_form, suggest_path
 from coterie.io import check_regular_file
@@ -81,7 +76,8 @@ def parse_media(kind: str, value: Any, folder: Path, field: str) -> MediaFile:
     encoded = parse_encoded(value, field, folder)
     if isinstance(encoded, bytes):
         return make_inline(kind, encoded, field)
-    given = os.path.expanduser(parse_text(encoded, field))  # Path's raises for ~nobody
+    check_text(encoded, field)
+    given = os.path.expanduser(encoded)  # Path's raises for ~nobody
     path = Path(find_unicode_form(str(folder / given)))
     check_file(path, encoded, field, get_media_modality(kind).get_max_bytes())
     return MediaFile(kind=kind, path=path)

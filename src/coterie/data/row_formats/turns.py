@@ -2,13 +2,12 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from itertools import chain
 from typing import Any
 
 from coterie.data.columns import Columns
 from coterie.data.dataset import RowError
-from coterie.data.row_formats.fields import Row, format_value, parse_text
+from coterie.data.row_formats.fields import Row, check_text, format_value
 from coterie.data.row_formats.media_fields import parse_media
 from coterie.data.row_formats.placeholders import MediaQueue
 from coterie.data.sample import MediaFile, Message, Role
@@ -80,7 +79,8 @@ def parse_content(content: Any, media: MediaQueue, field: str) -> Parts:
         return tuple(chain.from_iterable(parts))
     if content is None or isinstance(content, list):
         raise RowError(field, f"is {format_value(content)}: give text or a list of parts")
-    return media.split_at_placeholders(parse_text(content, field), field)
+    check_text(content, field)
+    return media.split_at_placeholders(content, field)
 
 
 def parse_part(part: Any, media: MediaQueue, field: str) -> Parts:
@@ -88,7 +88,8 @@ def parse_part(part: Any, media: MediaQueue, field: str) -> Parts:
     kind = part.get("type") if isinstance(part, Mapping) else None
     if kind in TEXT_PARTS:
         field = f"{field}.text"
-        return media.split_at_placeholders(parse_text(part.get("text"), field), field)
+        check_text(part.get("text"), field)
+        return media.split_at_placeholders(part["text"], field)
     known = find_media_modalities()
     modality = next((x for x in known.values() if kind in (x.name, *x.aliases)), None)
     if modality is None:
@@ -149,24 +150,22 @@ def parse_json_field(value: Any, field: str) -> Any:
         raise RowError(field, f"is {format_value(value)}, which is not JSON: {error}") from None
 
 
-def add_system(turns: Sequence[Message], row: Row, columns: Columns) -> list[Message]:
-    """Return the turns with the system's first: the row's own, its column `system`, or the task's.
+def parse_system(row: Row, columns: Columns, own: Message | None = None) -> tuple[Message, ...]:
+    """Return the message of the system, if there is one, with which a row's prompts begin.
 
-    The functions in the column `tools` belong to the first turn. Raises RowError for a row with a
-    system turn and another text in its column.
+    It is `own`, a turn of the row, or the text in the column `system`, or the task's. Raises
+    RowError for a row with a system turn and another text in its column.
     """
-    given, found = row.get("system"), list(turns)
-    has_own = bool(found) and found[0].role == "system"
+    given, text = row.get("system"), columns.system
     if given is not None and given != "" and "system" not in columns.list_text_columns():
-        system = Message(role="system", parts=(parse_text(given, "system"),))
-        if has_own and found[0].parts != system.parts:
+        check_text(given, "system")
+        text = given
+        if own is not None and own.parts != (text,):
             raise RowError("system", f"is {format_value(given)}, and the first turn is the "
                                      "system's, too: leave one out")  # fmt: skip
-        found = found if has_own else [system, *found]
-    elif columns.system is not None and not has_own:
-        found = [Message(role="system", parts=(columns.system,)), *found]
-    tools = parse_tools(row)
-    return [replace(found[0], tools=tools), *found[1:]] if tools else found
+    if own is not None:
+        return (own,)
+    return () if text is None else (Message(role="system", parts=(text,)),)
 
 
 def split_dialogue(

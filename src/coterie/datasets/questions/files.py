@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from coterie.data.dataset import RowError
-from coterie.data.row_formats.fields import format_value, parse_text
+from coterie.data.row_formats.fields import check_text, format_value
 
 
 def read_json_file(path: Path) -> Any:
@@ -67,7 +67,8 @@ def get_text(record: dict[str, Any], field: str) -> str:
     """Return a field that is text and not empty. Raises RowError for another."""
     if field not in record:
         raise RowError(field, f"is missing: the keys are {format_value(', '.join(record))}")
-    return parse_text(record[field], field)
+    check_text(record[field], field)
+    return record[field]
 
 
 def get_one_of(record: dict[str, Any], field: str, allowed: Sequence[str]) -> str:
@@ -83,7 +84,9 @@ def get_texts(record: dict[str, Any], field: str) -> list[str]:
     items = record.get(field)
     if not (isinstance(items, list) and items):
         raise RowError(field, f"is {format_value(items)}: give a list of texts")
-    return [parse_text(item, f"{field}[{index}]") for index, item in enumerate(items)]
+    for index, item in enumerate(items):
+        check_text(item, f"{field}[{index}]")
+    return items
 
 
 def get_question(record: dict[str, Any]) -> dict[str, Any]:

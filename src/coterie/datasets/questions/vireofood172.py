@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from coterie.data.dataset import RowError
-from coterie.data.row_formats.fields import format_value, parse_text
+from coterie.data.row_formats.fields import check_text, format_value
 from coterie.datasets.questions.base import QuestionDataset, QuestionTask, Record, Row
 from coterie.datasets.questions.files import list_json_records, locate, read_json_list
 from coterie.datasets.questions.uni_food import TASKS, Dish
@@ -40,7 +40,8 @@ class VireoFood172(QuestionDataset):
 
     def convert(self, record: Any) -> Iterator[tuple[str, Row]]:
         name, categories, where, names = record
-        parts = parse_text(name, "id").split("/")
+        check_text(name, "id")
+        parts = name.split("/")
         number = int(parts[1]) if len(parts) == 3 and parts[1].isdecimal() else 0
         if not 1 <= number <= len(categories):
             problem = f"is {format_value(name)}: give /NUMBER/FILE, NUMBER from 1 to"
@@ -49,8 +50,9 @@ class VireoFood172(QuestionDataset):
         if not all(found):
             problem = f"{where} has the ingredients {names!r} of {name}: give names"
             raise RowError("ingredients", problem)
+        category = categories[number - 1]
+        check_text(category, f"foodlist.json[{number - 1}]")
         yield from Dish(
             image=locate(self.folder, "ready_chinese_food", *parts[1:]), id="-".join(parts[1:]),
-            category=parse_text(categories[number - 1], f"foodlist.json[{number - 1}]"),
-            ingredients=found,
+            category=category, ingredients=found
         ).make_rows()  # fmt: skip
