@@ -5,11 +5,10 @@ from pathlib import Path
 import pytest
 
 from coterie.data.dataset import RowError
-from coterie.data.row_reader import RowReader
 from coterie.data.sample_check import SampleCheck
 from coterie.data.sources.jsonl import JsonlSource
 from coterie.data.subset import SPLIT_PARTS
-from coterie.data.validation import ValidatedDataset
+from coterie.data.validation import RowReader, ValidatedDataset
 from tests.data.files import jsonl, png
 
 

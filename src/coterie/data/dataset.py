@@ -1,7 +1,7 @@
-"""`Dataset`, the interface of data sets, and the records of rows that cannot be read."""
+"""`Dataset`, the interface of data sets; rows that cannot be read, and the error with them."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -28,6 +28,8 @@ class BadRow:
 
 MAX_FIELD_CHARACTERS = 100
 """Longer names of fields, which come from files, are shortened in errors."""
+MAX_LISTED_BAD_ROWS = 20
+"""Maximum number of bad rows in an error message."""
 
 
 class RowError(ValueError):
@@ -38,6 +40,10 @@ class RowError(ValueError):
             field = f"{field[: MAX_FIELD_CHARACTERS - 3]}..."
         super().__init__(f"{field}: {reason}")
         self.field, self.reason = field, reason
+
+
+class BadRowsError(ValueError):
+    """Rows that cannot be trained on or scored, each with its file and reason."""
 
 
 class Dataset(ABC, Generic[SampleKind]):
@@ -59,3 +65,35 @@ class Dataset(ABC, Generic[SampleKind]):
 
     def __iter__(self) -> Iterator[SampleKind]:
         return (self[index] for index in range(len(self)))
+
+
+def raise_for_bad_rows(
+    rows: Dataset, *, what: str, total: int, skip: bool, unit: str = "row"
+) -> None:
+    """Raise BadRowsError if none of `total` rows is valid, or some are not and `skip` is false."""
+    if problem := describe_bad_rows(rows, what=what, total=total, skip=skip, unit=unit):
+        raise BadRowsError(problem)
+
+
+def describe_bad_rows(
+    rows: Dataset, *, what: str, total: int, skip: bool, unit: str = "row"
+) -> str:
+    """Return the error of `raise_for_bad_rows`; empty if there is none."""
+    bad = rows.bad_rows
+    if len(rows) and (skip or not bad):
+        return ""
+    if not bad:
+        return f"{what} has no {unit}s: give at least one"
+    todo = f"no {unit} is good: mend the files"
+    if len(rows):
+        todo = f"mend the files, or leave the {unit}s out by skip_bad_rows=True (--skip-bad-rows)"
+    head = f"{what} has {len(bad)} bad {unit}{'s' if len(bad) > 1 else ''} of {total}; {todo}"
+    return "\n".join([head, *format_bad_rows(bad)])
+
+
+def format_bad_rows(bad: Sequence[BadRow]) -> list[str]:
+    """Format the first MAX_LISTED_BAD_ROWS bad rows, or only the first if all errors are equal."""
+    alike = len({(row.field, row.reason) for row in bad}) == 1
+    first = [f"  {row}" for row in bad[: 1 if alike else MAX_LISTED_BAD_ROWS]]
+    more = len(bad) - len(first)
+    return [*first, f"  and {more} more{', alike' if alike else ''}"] if more else first

@@ -1,12 +1,13 @@
 """Subsets of rows: splits by content hash, and the samples of a task that are evaluated."""
 
+import hashlib
 from collections.abc import Sequence
 from typing import Literal, get_args
 
 import numpy as np
 from jaxtyping import Int
 
-from coterie.data.dataset import Dataset
+from coterie.data.dataset import Dataset, RowError
 from coterie.data.sample import TextSample
 
 Part = Literal["train", "validation", "test"]
@@ -40,6 +41,17 @@ def spread_indices(count: int, limit: int | None) -> Int[np.ndarray, " samples"]
     if limit is None or limit >= count:
         return np.arange(count)
     return np.sort(np.random.default_rng(0).permutation(count)[:limit])
+
+
+def hash_content_group(sample: TextSample) -> int:
+    """Return a 64-bit hash of the sample's media or, without media, of its text."""
+    media = sample.get_media()
+    texts = [str(part) for turn in sample.messages for part in turn.parts]
+    try:
+        key = "\n".join([item.compute_digest() for item in media] or texts)
+    except ValueError as error:
+        raise RowError(media[0].kind, str(error)) from None
+    return int.from_bytes(hashlib.sha256(key.encode()).digest()[:8])
 
 
 def get_split_indices(groups: Sequence[int], part: Part) -> list[int]:

@@ -1,31 +1,104 @@
-"""Validation of the rows of a source: each is read once, and invalid ones are reported."""
+"""Validation of the rows of a source: each is read once, and invalid ones are reported.
 
-import os
+`RowReader` reads the samples of a row, `check_row` says what is wrong with one, or which of its
+columns nothing reads, and a `ValidatedDataset` holds the samples of the valid ones.
+"""
+
+import re
 from array import array
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from difflib import get_close_matches
 from functools import partial
-from typing import Any, TypeVar, cast
+from typing import Any, NamedTuple, cast
 
-from coterie.data.dataset import BadRow, Dataset
-from coterie.data.row_reader import RowReader, check_row, count_tokens_of_row
+from coterie.data.columns import Columns
+from coterie.data.dataset import BadRow, Dataset, RowError, format_bad_rows
+from coterie.data.row_formats import detect_format
+from coterie.data.row_formats.fields import Row
 from coterie.data.sample import TextSample
 from coterie.data.sample_check import SampleCheck
 from coterie.data.sources.base import RowSource
-from coterie.data.subset import Part, get_split_indices
-from coterie.data.validation_cache import DecodeCache, ValidationCache
+from coterie.data.subset import Part, get_split_indices, hash_content_group
+from coterie.data.validation_cache import DecodeCache, check_all
+from coterie.modalities.base import find_media_modalities
 from coterie.progress import Progress
 
-CHUNK_SIZE = 32
-"""Number of rows per work item of a thread."""
-MAX_LISTED_BAD_ROWS = 20
-"""Maximum number of bad rows in an error message."""
-Found = TypeVar("Found")
+FREE = ("tools", "arguments")
+"""Keys of objects that are passed on as they are."""
+CUTOFF = 0.75
+"""Least similarity of a misspelt name, from 0 to 1, as `difflib` measures it: img is image."""
 
 
-class BadRowsError(ValueError):
-    """Rows that cannot be trained on or scored, each with its file and reason."""
+def accept_any(answers: tuple[str, ...]) -> None:
+    """Accept all answers."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RowReader:
+    """Reader of the rows of one task; `accepts` raises ValueError for answers it cannot score."""
+
+    task: str
+    columns: Columns = field(default_factory=Columns)
+    accepts: Callable[[tuple[str, ...]], None] = accept_any
+
+    def read_samples(self, source: RowSource, index: int) -> list[TextSample]:
+        """Read the samples of one row, at least one. Raises RowError if it is invalid."""
+        return self.parse_samples(source[index], source, index)
+
+    def parse_samples(self, row: Row, source: RowSource, index: int) -> list[TextSample]:
+        """Parse the samples of a row that was read. Raises RowError if it is invalid."""
+        exchanges = detect_format(row).parse(row, self.columns, source.get_folder(index))
+        for _, answers in exchanges:
+            try:
+                self.accepts(answers)
+            except ValueError as error:
+                raise RowError(self.columns.answer, str(error)) from None
+        place = source.describe_row(index)
+        return [
+            TextSample(task=self.task, messages=turns, answers=answers, source=place)
+            for turns, answers in exchanges
+        ]
+
+
+class ValidRow(NamedTuple):
+    """What is known of a valid row; `group` is a hash of its content, or 0."""
+
+    num_samples: int
+    group: int
+    has_media: bool
+    ignored: Sequence[str]
+
+
+def check_row(
+    source: RowSource, reader: RowReader, decoding: DecodeCache | None, grouped: bool, index: int
+) -> BadRow | ValidRow:
+    """Return the error of a row, or what is known of it, with a content hash if `grouped`."""
+    try:
+        row = TrackedRow(source[index])
+        samples = reader.parse_samples(row, source, index)
+        repeated = source.list_repeated_columns(row)
+        unread = check_unread(row, list_media_columns(reader.columns))
+        ignored = [name for name in unread if name not in repeated]
+        media = samples[-1].get_media()  # the last sample has all media of the row
+        if decoding is not None:
+            for each in media:
+                decoding.check(each, reader.columns.get_media_column(each.kind))
+        group = hash_content_group(samples[-1]) if grouped else 0
+        return ValidRow(len(samples), group, bool(media), ignored)
+    except RowError as error:
+        return BadRow(source=source.describe_row(index), field=error.field, reason=error.reason)
+
+
+def count_tokens_of_row(
+    source: RowSource, reader: RowReader, check: SampleCheck, index: int
+) -> BadRow | list[int]:
+    """Return the tokens of each sample of a valid row, or why the model cannot take it."""
+    try:
+        return [check.count_tokens(sample) for sample in reader.read_samples(source, index)]
+    except RowError as error:
+        return BadRow(source=source.describe_row(index), field=error.field, reason=error.reason)
 
 
 class ValidatedDataset(Dataset[TextSample]):
@@ -127,49 +200,87 @@ class ValidatedDataset(Dataset[TextSample]):
         return bad
 
 
-def check_all(
-    check: Callable[[int], Found], count: int, cache: ValidationCache | None
-) -> Iterator[Found]:
-    """Yield `check` of each of `count` rows in order; files are read on all cores."""
-    threads = os.cpu_count() or 1
-    window = CHUNK_SIZE * threads * 4  # `pool.map` queues its entire input at once
-    with ThreadPoolExecutor(threads) as pool:
-        for start in range(0, count, window):
-            rows = range(start, min(start + window, count))
-            chunks = [rows[i : i + CHUNK_SIZE] for i in range(0, len(rows), CHUNK_SIZE)]
-            for chunk in pool.map(lambda rows: list(map(check, rows)), chunks):
-                yield from chunk
-            if cache is not None:
-                cache.save()  # so that an interrupted validation resumes here
+class TrackedRow(dict[str, Any]):
+    """A row, or an object in it, that notes which of its keys were asked for.
+
+    It is a dict for `json` and for formats that ask; iteration does not count as a read.
+    """
+
+    def __init__(self, values: Mapping[str, Any]) -> None:
+        super().__init__({key: track(value) for key, value in values.items()})
+        self._read: set[str] = set()
+
+    def __getitem__(self, key: str) -> Any:
+        self._read.add(key)
+        return super().__getitem__(key)
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """Return the value of a key, which counts as a read, or `default`."""
+        self._read.add(key)
+        return super().get(key, default)
+
+    def find_unread(self) -> dict[str, Any]:
+        """Return the keys that nobody asked for; None and empty values count as missing."""
+        unread = {key: each for key, each in self.items() if key not in self._read}
+        return {key: each for key, each in unread.items() if each not in (None, "", [], {})}
+
+    def find_inner(self, path: str = "") -> Iterator[tuple[str, "TrackedRow"]]:
+        """Yield the objects in what was read, each with its path such as "messages[0]."."""
+        for key, value in self.items():
+            if key not in self._read or key in FREE:
+                continue
+            for number, each in enumerate(value if isinstance(value, list) else [value]):
+                if isinstance(each, TrackedRow):
+                    index = f"[{number}]" if isinstance(value, list) else ""
+                    yield f"{path}{key}{index}.", each
+                    yield from each.find_inner(f"{path}{key}{index}.")
 
 
-def raise_for_bad_rows(
-    rows: Dataset, *, what: str, total: int, skip: bool, unit: str = "row"
-) -> None:
-    """Raise BadRowsError if none of `total` rows is valid, or some are not and `skip` is false."""
-    if problem := describe_bad_rows(rows, what=what, total=total, skip=skip, unit=unit):
-        raise BadRowsError(problem)
+def track(value: Any) -> Any:
+    """Return a JSON value with its objects tracked."""
+    if isinstance(value, Mapping):
+        return TrackedRow(value)
+    return [track(each) for each in value] if isinstance(value, list) else value
 
 
-def describe_bad_rows(
-    rows: Dataset, *, what: str, total: int, skip: bool, unit: str = "row"
-) -> str:
-    """Return the error of `raise_for_bad_rows`; empty if there is none."""
-    bad = rows.bad_rows
-    if len(rows) and (skip or not bad):
-        return ""
-    if not bad:
-        return f"{what} has no {unit}s: give at least one"
-    todo = f"no {unit} is good: mend the files"
-    if len(rows):
-        todo = f"mend the files, or leave the {unit}s out by skip_bad_rows=True (--skip-bad-rows)"
-    head = f"{what} has {len(bad)} bad {unit}{'s' if len(bad) > 1 else ''} of {total}; {todo}"
-    return "\n".join([head, *format_bad_rows(bad)])
+def check_unread(row: TrackedRow, media_columns: Iterable[str]) -> list[str]:
+    """Return the columns that the row's format, which has parsed it, did not read.
+
+    Keys of objects in columns come as "messages[].thinking".
+
+    Raises RowError for one that is lost: with a file under the misspelt name of one of
+    `media_columns` that the row lacks, or beside the content of a message.
+    """
+    ignored, held = row.find_unread(), dict(row.items())
+    absent = [name for name in media_columns if not held.get(name)]
+    lost = [(name, value, absent) for name, value in ignored.items()]
+    names = [*find_media_modalities(), *(f"{name}s" for name in find_media_modalities())]
+    for path, inner in row.find_inner():
+        lost += [(f"{path}{name}", value, names) for name, value in inner.find_unread().items()]
+    for path, value, known in lost:
+        near = get_close_matches(path.rpartition(".")[2], known, n=1, cutoff=CUTOFF)
+        if near and looks_like_media(value):
+            raise RowError(path, describe_lost(path, near[0]))
+    inner = (re.sub(r"\[\d+\]", "[]", path) for path, _, _ in lost[len(ignored) :])
+    return list(dict.fromkeys([*ignored, *inner]))
 
 
-def format_bad_rows(bad: Sequence[BadRow]) -> list[str]:
-    """Format the first MAX_LISTED_BAD_ROWS bad rows, or only the first if all errors are equal."""
-    alike = len({(row.field, row.reason) for row in bad}) == 1
-    first = [f"  {row}" for row in bad[: 1 if alike else MAX_LISTED_BAD_ROWS]]
-    more = len(bad) - len(first)
-    return [*first, f"  and {more} more{', alike' if alike else ''}"] if more else first
+def describe_lost(path: str, near: str) -> str:
+    """Describe what to do about a file in a column that is not read."""
+    if "." in path:
+        return "is a file that is not read here: make it a part of the content"
+    return f"is a file in a column that is not read: did you mean {near}?"
+
+
+def list_media_columns(columns: Columns) -> list[str]:
+    """List the columns of media that a task reads."""
+    names = [columns.get_media_column(kind) for kind in find_media_modalities()]
+    return [*names, *(f"{name}s" for name in names)]
+
+
+def looks_like_media(value: Any) -> bool:
+    """Return whether a value can be an item of media: bytes, a path, an address, or an object."""
+    first = value[0] if isinstance(value, list) else value
+    if isinstance(first, str):
+        return re.search(r"\s", first) is None and re.search(r"/|\.\w{2,5}$", first) is not None
+    return isinstance(first, bytes | Mapping)

@@ -1,14 +1,21 @@
-"""Caches of validation results of earlier runs, valid while the files are unchanged."""
+"""Validation on all cores, and caches of its results in earlier runs: valid for unchanged files."""
 
 import hashlib
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
+from typing import TypeVar
 
 from coterie.data.dataset import RowError
 from coterie.data.sample import MediaFile
 from coterie.modalities.limits import read_media_limits
 from coterie.paths import make_cache_dir
+
+CHUNK_SIZE = 32
+"""Number of rows per work item of a thread."""
+Found = TypeVar("Found")
 
 
 class ValidationCache:
@@ -75,6 +82,22 @@ class DecodeCache:
                 self.errors[key] = str(error)
         if key in self.errors:
             raise RowError(field, self.errors[key])
+
+
+def check_all(
+    check: Callable[[int], Found], count: int, cache: ValidationCache | None
+) -> Iterator[Found]:
+    """Yield `check` of each of `count` rows in order; files are read on all cores."""
+    threads = os.cpu_count() or 1
+    window = CHUNK_SIZE * threads * 4  # `pool.map` queues its entire input at once
+    with ThreadPoolExecutor(threads) as pool:
+        for start in range(0, count, window):
+            rows = range(start, min(start + window, count))
+            chunks = [rows[i : i + CHUNK_SIZE] for i in range(0, len(rows), CHUNK_SIZE)]
+            for chunk in pool.map(lambda rows: list(map(check, rows)), chunks):
+                yield from chunk
+            if cache is not None:
+                cache.save()  # so that an interrupted validation resumes here
 
 
 def make_key(text: str) -> str:

@@ -8,8 +8,8 @@ from typing import Any, ClassVar, Unpack
 import torch
 from torch import nn
 
+from coterie.data.dataset import BadRowsError
 from coterie.data.sample_check import SampleCheck
-from coterie.data.validation import BadRowsError
 from coterie.models.loading import LoadedModel
 from coterie.models.options import ModelOptions
 from coterie.plugins import MODELS

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from coterie.data.dataset import BadRow, RowError
+from coterie.data.dataset import BadRow, RowError, format_bad_rows
 from coterie.data.sources.jsonl import JsonlSource
-from coterie.data.validation import format_bad_rows
 from coterie.io import write, write_json
 from coterie.metrics import parse_metric
 from coterie.optional_imports import import_optional

@@ -6,7 +6,7 @@ from functools import partial
 
 import numpy as np
 
-from coterie.data.validation import BadRowsError
+from coterie.data.dataset import BadRowsError
 from coterie.metrics.base import MapPrediction
 from coterie.tasks.dense.dataset import DenseDataset, DenseSample, DenseSamples
 from coterie.tasks.dense.task import DenseTask, Label

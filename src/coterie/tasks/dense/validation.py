@@ -4,10 +4,9 @@ from array import array
 from functools import partial
 from pathlib import Path
 
-from coterie.data.dataset import BadRow
+from coterie.data.dataset import BadRow, raise_for_bad_rows
 from coterie.data.file_digest import compute_file_digest
-from coterie.data.validation import check_all, raise_for_bad_rows
-from coterie.data.validation_cache import ValidationCache, make_file_stamp, make_key
+from coterie.data.validation_cache import ValidationCache, check_all, make_file_stamp, make_key
 from coterie.tasks.dense.dataset import DenseSample, DenseSamples, DenseSplit
 from coterie.tasks.dense.label_files import LabelFileError
 

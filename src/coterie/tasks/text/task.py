@@ -9,19 +9,19 @@ from pathlib import Path
 
 from coterie.annotations import abbreviate
 from coterie.data.columns import Columns
-from coterie.data.dataset import Dataset, RowError
-from coterie.data.row_reader import RowReader
+from coterie.data.dataset import (
+    BadRowsError,
+    Dataset,
+    RowError,
+    describe_bad_rows,
+    raise_for_bad_rows,
+)
 from coterie.data.sample_check import SampleCheck
 from coterie.data.sources.base import RowSource
 from coterie.data.sources.opening import is_pattern, open_rows
 from coterie.data.splits import check_split_name, get_split_name
 from coterie.data.subset import SPLIT_PARTS, spread_indices
-from coterie.data.validation import (
-    BadRowsError,
-    ValidatedDataset,
-    describe_bad_rows,
-    raise_for_bad_rows,
-)
+from coterie.data.validation import RowReader, ValidatedDataset
 from coterie.file_names import (
     check_file_name,
     find_colliding,
