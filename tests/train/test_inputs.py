@@ -13,13 +13,13 @@ from coterie.train.config import RunConfig
 from coterie.train.inputs import (
     check_base,
     check_config_file,
+    compute_base_digests,
     find_base_folder,
     list_changes,
     read_base_dtype,
     read_input_digests,
     write_input_digests,
 )
-from coterie.train.resume import compute_input_digests
 from coterie.train.run_directory import RunDirectory
 from tests.train.small import base, plain, tasks
 
@@ -33,12 +33,16 @@ def config(tmp_path: Path) -> RunConfig:
     return RunConfig(recipe=plain(), base=str(model), tasks=as_task_set(mine))
 
 
+def compute_digests(config: RunConfig) -> dict[str, str]:
+    return config.tasks.compute_rows_digests() | compute_base_digests(config)
+
+
 def test_each_change_has_a_name(config: RunConfig, tmp_path: Path) -> None:
-    before = compute_input_digests(config)
+    before = compute_digests(config)
     assert list(before) == [
         "the rows of caption", "the rows of ocr", "the weights of the base model", "its tokenizer"
     ]  # fmt: skip
-    assert list_changes(before, compute_input_digests(config)) == []
+    assert list_changes(before, compute_digests(config)) == []
     for name, file in {
         "the rows of ocr": tmp_path / "rows" / "ocr-validation.jsonl",
         "the weights of the base model": tmp_path / "base" / "model.safetensors",
@@ -46,15 +50,15 @@ def test_each_change_has_a_name(config: RunConfig, tmp_path: Path) -> None:
     }.items():
         content = file.read_bytes()
         file.write_bytes(content[:-2] + b"\n\n")
-        assert list_changes(before, compute_input_digests(config)) == [name]
+        assert list_changes(before, compute_digests(config)) == [name]
         file.write_bytes(content)
 
 
 def test_what_cannot_be_found_is_no_change(config: RunConfig) -> None:
-    before = compute_input_digests(config)
+    before = compute_digests(config)
     other = replace(config, base="organisation/model-that-nobody-has")
     assert find_base_folder(other.base, "coterie.models") is None
-    assert list_changes(before, compute_input_digests(other)) == []
+    assert list_changes(before, compute_digests(other)) == []
 
 
 def test_an_edited_configuration_is_told(
@@ -63,7 +67,7 @@ def test_an_edited_configuration_is_told(
     directory = RunDirectory(tmp_path / "run")
     directory.folder.mkdir()
     directory.config_file.write_text(config.dumps())
-    write_input_digests(directory, compute_input_digests(config))
+    write_input_digests(directory, compute_digests(config))
     check_config_file(directory)
     check_base(directory, config)
     assert capsys.readouterr().err == ""

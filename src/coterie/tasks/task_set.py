@@ -158,7 +158,7 @@ class TaskSet(EvaluatedTasks):
         return ""
 
     def compute_rows_digests(self) -> dict[str, str]:
-        """Compute a digest of the rows that training reads, by task or by data set.
+        """Compute digests of the rows that training reads, by names such as "the rows of ocr".
 
         By them a resumed run notices rows that were replaced. Empty where that cannot be told.
         """

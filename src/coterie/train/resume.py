@@ -1,7 +1,7 @@
 """`prepare_folder`: a run's folder before training: a new run, or one that goes on."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -10,13 +10,7 @@ from coterie.distributed import print_message
 from coterie.io import PARTIAL, write
 from coterie.train.config import RunConfig
 from coterie.train.finished_stages import read_finished_stages, write_finished_stages
-from coterie.train.inputs import (
-    CONFIG,
-    compute_base_digests,
-    list_changes,
-    read_input_digests,
-    write_input_digests,
-)
+from coterie.train.inputs import CONFIG, list_changes, read_input_digests, write_input_digests
 from coterie.train.recovery import recover
 from coterie.train.run_directory import RunDirectory
 
@@ -28,27 +22,34 @@ Length = tuple[int | None, int | None]
 
 
 def prepare_folder(
-    config: RunConfig, directory: RunDirectory, *, resume: bool, accept_changes: bool
+    config: RunConfig,
+    directory: RunDirectory,
+    digests: Mapping[str, str],
+    *,
+    resume: bool,
+    accept_changes: bool,
 ) -> Length:
     """Create the folder of a new run, or check that the run in it can go on, and return its length.
 
-    Raises ValueError for a folder of something else, a run where `resume` is not given, a run of
-    another configuration, or one whose rows or base model changed since, unless accepted.
+    Args:
+        config: what is to be trained.
+        directory: the run's, which `check_start` has passed.
+        digests: of the rows and the base model, as they are now; what cannot be found has none.
+        resume: whether a run to go on with was expected.
+        accept_changes: go on although a digest is not what it was.
+
+    Raises ValueError for a run of another configuration, and one whose rows or base model changed
+    since, unless accepted.
     """
-    check_free(directory)
     folder = directory.folder
-    if not directory.is_run or not directory.is_started:
-        _start(config, directory, resume=resume)
+    if not directory.is_started:
+        _start(config, directory, digests, resume=resume)
         return config.steps, config.continued_to
-    if not resume:
-        advice = "resume it with resume=True (--resume), or give another folder"
-        raise ValueError(f"out={str(folder)!r} already has a run: {advice}")
     saved, before = RunConfig.read(folder), read_input_digests(directory)
-    now = compute_input_digests(config)
-    changes = list_changes(before, now)
+    changes = list_changes(before, digests)
     length = resolve_length(saved, config)
     requested = replace(config, steps=length[0], continued_to=length[1])
-    all_known = bool(before) and before.keys() <= {CONFIG, *now}
+    all_known = bool(before) and before.keys() <= {CONFIG, *digests}
     _check_same(directory, saved, requested, is_moved=all_known and not changes)
     if changes and not accept_changes:
         raise ValueError(
@@ -61,7 +62,7 @@ def prepare_folder(
     if requested != saved:
         write(directory.config_file, requested.dumps())
     if requested != saved or changes or not before:
-        write_input_digests(directory, now)
+        write_input_digests(directory, digests)
     recover(directory, [stage.name for stage in config.recipe.stages])
     return length
 
@@ -75,7 +76,17 @@ def check_free(directory: RunDirectory) -> None:
         )
 
 
-def _start(config: RunConfig, directory: RunDirectory, *, resume: bool) -> None:
+def check_start(directory: RunDirectory, *, resume: bool) -> None:
+    """Raise ValueError for a folder of something else, or a run unless `resume` is given."""
+    check_free(directory)
+    if directory.is_started and not resume:
+        advice = "resume it with resume=True (--resume), or give another folder"
+        raise ValueError(f"out={str(directory.folder)!r} already has a run: {advice}")
+
+
+def _start(
+    config: RunConfig, directory: RunDirectory, digests: Mapping[str, str], *, resume: bool
+) -> None:
     """Write the files of a run without a step, also in the place of one that took none.
 
     The new configuration may fix what prevented the first step, such as bad rows.
@@ -86,19 +97,7 @@ def _start(config: RunConfig, directory: RunDirectory, *, resume: bool) -> None:
         left.unlink() if left.is_file() else shutil.rmtree(left, ignore_errors=True)
     directory.write_bad_rows([])
     write(directory.config_file, config.dumps())
-    write_input_digests(directory, compute_input_digests(config))
-
-
-def compute_input_digests(config: RunConfig) -> dict[str, str]:
-    """Return the digests of the rows of each task, and of the base model and its tokenizer.
-
-    What cannot be found now has none.
-    """
-    found = {
-        f"the rows of {name}": digest
-        for name, digest in config.tasks.compute_rows_digests().items()
-    }
-    return found | compute_base_digests(config)
+    write_input_digests(directory, digests)
 
 
 def resolve_length(saved: RunConfig, requested: RunConfig) -> Length:

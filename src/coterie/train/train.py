@@ -108,7 +108,7 @@ def train_from_config(
     distributed.init_distributed(chosen)
     # Slow to import: PEFT, DTensor and transformers' Trainer.
     from coterie.train import expert_parallel, sharding
-    from coterie.train.resume import check_free, prepare_folder
+    from coterie.train.resume import check_free
 
     if sharding.is_requested_by_accelerate():
         config = replace(config, sharding="fsdp")
@@ -117,15 +117,25 @@ def train_from_config(
     # The lock is a file, and none is left in a folder of something else.
     distributed.run_on_rank_zero(partial(check_free, directory))
     with lock_run(directory, "training"):
-        prepare = partial(
-            prepare_folder, config, directory, resume=resume, accept_changes=accept_changes
-        )
+        prepare = partial(_prepare, config, directory, resume=resume, accept_changes=accept_changes)
         steps, continued_to = distributed.run_on_rank_zero(prepare)
         config = replace(config, steps=steps, continued_to=continued_to)
         if not directory.is_finished:
             with distributed.explain_lost_process(), sharding.hide_request():
                 _train(config, directory, progress=progress, device=chosen)
     return Run(directory.folder, config)
+
+
+def _prepare(
+    config: RunConfig, directory: RunDirectory, *, resume: bool, accept_changes: bool
+) -> tuple[int | None, int | None]:
+    """Prepare the folder of a run, and return the run's length; see `prepare_folder`."""
+    from coterie.train.inputs import compute_base_digests
+    from coterie.train.resume import check_start, prepare_folder
+
+    check_start(directory, resume=resume)  # before files are read
+    digests = config.tasks.compute_rows_digests() | compute_base_digests(config)
+    return prepare_folder(config, directory, digests, resume=resume, accept_changes=accept_changes)
 
 
 def _train(

@@ -139,9 +139,9 @@ class DenseTasks(TaskSet):
         return summarize_splits(self.dataset, self.vision, tuple(SPLIT_PARTS))
 
     def compute_rows_digests(self) -> dict[str, str]:
-        name, folders = type(self.dataset).__name__, self.dataset.list_folders()
-        found = {f"{name} in {each.name}": compute_rows_digest(str(each)) for each in folders}
-        return {place: digest for place, digest in found.items() if digest}
+        rows, folders = f"the rows of {type(self.dataset).__name__}", self.dataset.list_folders()
+        found = {f"{rows} in {each.name}": compute_rows_digest(str(each)) for each in folders}
+        return {name: digest for name, digest in found.items() if digest}
 
     def find_missing_rows(self, split: str) -> str:
         return next((str(each) for each in self.dataset.list_folders() if not each.is_dir()), "")

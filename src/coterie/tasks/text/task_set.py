@@ -157,7 +157,7 @@ class TextTasks(TaskSet):
             places = dict.fromkeys(chain(*map(task.list_places, splits)))
             digests = [compute_rows_digest(each) for each in places]
             if all(digests):
-                found[task.name] = "".join(digests)
+                found[f"the rows of {task.name}"] = "".join(digests)
         return found
 
     def find_missing_rows(self, split: str) -> str:
