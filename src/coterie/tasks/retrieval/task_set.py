@@ -37,7 +37,7 @@ from coterie.tasks.task_set import Batch, Device, TaskSet
 from coterie.tasks.text.generation import prepare_inputs
 from coterie.tasks.text.gradients import TextGradientSource
 from coterie.tasks.text.prediction_rows import compute_samples_digest
-from coterie.tasks.text.task_file import parse_text_tasks
+from coterie.tasks.text.task import parse_text_tasks
 from coterie.tasks.text.task_set import TextTasks
 
 

@@ -1,21 +1,17 @@
-"""`TextTask`: rows, prompt and metric of a task with text answers."""
+"""`TextTask`: rows, prompt and metric of a task with text answers; and lists of them in YAML."""
 
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-from coterie.annotations import abbreviate
+from coterie.annotations import abbreviate, format_suggestions
 from coterie.data.columns import Columns
-from coterie.data.dataset import (
-    BadRowsError,
-    Dataset,
-    RowError,
-    describe_bad_rows,
-    raise_for_bad_rows,
-)
+from coterie.data.dataset import Dataset, RowError, raise_for_bad_rows
+from coterie.data.row_formats.fields import format_value
 from coterie.data.sample_check import SampleCheck
 from coterie.data.sources.base import RowSource
 from coterie.data.sources.opening import is_pattern, open_rows
@@ -24,12 +20,16 @@ from coterie.data.subset import SPLIT_PARTS, spread_indices
 from coterie.data.validation import RowReader, ValidatedDataset
 from coterie.file_names import (
     check_file_name,
+    check_names_differ,
     find_colliding,
     find_unicode_form,
     suggest_file,
 )
+from coterie.metrics import parse_metric
 from coterie.metrics.base import TextMetric
 from coterie.metrics.text.exact_match import ExactMatch
+from coterie.modalities.base import find_media_modalities
+from coterie.serialization import get_init_fields
 
 ALL_SPLITS = "all"
 """The split whose rows are divided into train, validation and test."""
@@ -208,28 +208,6 @@ class TextTask:
             raise ValueError(f"{where}: there is no folder {folder[:300]}{suggest_file(folder)}")
 
 
-def read_tasks_rows(
-    tasks: Sequence[TextTask], split: str, *, skip: bool, check: SampleCheck | None
-) -> list[ValidatedDataset]:
-    """Load a split of each task. Raises one BadRowsError with the bad rows of all of them."""
-    found = [read_or_explain(task, split, skip=skip, check=check) for task in tasks]
-    if problems := [problem for _, problem in found if problem]:
-        raise BadRowsError("\n".join(problems))
-    return [rows for rows, _ in found if rows is not None]
-
-
-def read_or_explain(
-    task: TextTask, split: str, *, skip: bool, check: SampleCheck | None
-) -> tuple[ValidatedDataset | None, str]:
-    """Load a split of a task, and return it with what is wrong; empty for nothing."""
-    try:
-        rows = task.read_rows(split, sample_check=check)
-    except ValueError as error:  # too few rows for a split, or no such file
-        return None, str(error)
-    what, total = task.describe_split(split), len(rows.source)
-    return rows, describe_bad_rows(rows, what=what, total=total, skip=skip)
-
-
 def check_rows(rows: Mapping[str, Rows]) -> dict[str, Rows]:
     """Return split -> path or paths, by the splits' own names. ValueError for a wrong one."""
     if not isinstance(rows, Mapping) or not rows:
@@ -248,3 +226,63 @@ def check_rows(rows: Mapping[str, Rows]) -> dict[str, Rows]:
             raise ValueError(f"rows.{given}: the split {split} is named twice: keep one")
         found[split] = path if isinstance(path, str) else tuple(paths)
     return found
+
+
+TASK_KEYS = tuple(
+    each.name for each in get_init_fields(TextTask) if each.name not in ("folder", "media")
+)
+"""Keys of a task in YAML beside those that name the columns of its media, one a modality."""
+
+
+def parse_text_tasks(items: Any, path: Path) -> tuple[TextTask, ...]:
+    """Parse a list of tasks; relative paths in them are relative to the folder of their file.
+
+    Raises ValueError, naming the file and the position in it, if anything is wrong.
+    """
+    if not (isinstance(items, list) and items):
+        raise ValueError(f"{path}: tasks = {format_value(items)}: give a list of at least one task")
+    tasks = [parse_task(item, path, f"{path}: tasks[{i}]") for i, item in enumerate(items)]
+    check_names_differ([task.name for task in tasks], f"{path}: tasks", kind="task")
+    return tuple(tasks)
+
+
+def parse_task(item: Any, path: Path, where: str) -> TextTask:
+    """Parse one item of the list."""
+    check_keys(item, where)
+    fields = dict(item)
+    if isinstance(fields["rows"], str | list):
+        fields["rows"] = {ALL_SPLITS: fields["rows"]}
+    fields["media"] = {name: fields.pop(name) for name in find_media_modalities() if name in fields}
+    try:
+        if "metric" in fields:
+            metric = fields["metric"]
+            if not isinstance(metric, str | Mapping):
+                given = format_value(metric)
+                raise ValueError(f"metric = {given}: give a name, or a name and its fields")
+            try:
+                fields["metric"] = parse_metric(metric)
+            except (TypeError, ValueError) as error:
+                raise ValueError(f"metric = {format_value(metric)}: {error}") from None
+        task = TextTask(**fields, folder=str(path.resolve().parent))
+        task.check_paths()
+    except ValueError as error:
+        raise ValueError(f"{where}.{error}") from None
+    return task
+
+
+def check_keys(item: Any, where: str) -> None:
+    """Raise ValueError unless an item has all required keys and no unknown ones."""
+    if not isinstance(item, Mapping):
+        given = format_value(item)
+        raise ValueError(f"{where} = {given}: give name, rows and so on, each as key: value")
+    allowed = (*TASK_KEYS, *find_media_modalities())
+    for key in item:
+        if key not in allowed:
+            raise ValueError(
+                f"{where}.{format_value(key) if not isinstance(key, str) else key[:60]}: there is "
+                f"no such key{format_suggestions(str(key)[:60], allowed)}; there are "
+                f"{', '.join(allowed)}"
+            )
+    for key in ("name", "rows"):
+        if key not in item:
+            raise ValueError(f"{where}.{key} is missing: each task needs name and rows")

@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from coterie.annotations import format_suggestions
+from coterie.data.dataset import BadRowsError, describe_bad_rows
 from coterie.data.file_digest import compute_rows_digest
 from coterie.data.sample import TextSample
 from coterie.data.sample_check import SampleCheck
@@ -43,8 +44,7 @@ from coterie.tasks.text.routing_trace import trace_routing
 from coterie.tasks.text.sample_check import TokenCheck
 from coterie.tasks.text.shared_samples import find_shared_samples
 from coterie.tasks.text.split_summary import summarize_rows
-from coterie.tasks.text.task import TextTask, read_tasks_rows
-from coterie.tasks.text.task_file import parse_text_tasks
+from coterie.tasks.text.task import TextTask, parse_text_tasks
 
 TRAINED_SPLITS = ("train", "validation")
 """The splits that training reads."""
@@ -268,3 +268,25 @@ class TextTasks(TaskSet):
         ]
         count = sum(len(batch["input_ids"]) for batch in batches)
         return ForwardPass(lambda: [model(**batch) for batch in batches], count)
+
+
+def read_tasks_rows(
+    tasks: Sequence[TextTask], split: str, *, skip: bool, check: SampleCheck | None
+) -> list[ValidatedDataset]:
+    """Load a split of each task. Raises one BadRowsError with the bad rows of all of them."""
+    found = [read_or_explain(task, split, skip=skip, check=check) for task in tasks]
+    if problems := [problem for _, problem in found if problem]:
+        raise BadRowsError("\n".join(problems))
+    return [rows for rows, _ in found if rows is not None]
+
+
+def read_or_explain(
+    task: TextTask, split: str, *, skip: bool, check: SampleCheck | None
+) -> tuple[ValidatedDataset | None, str]:
+    """Load a split of a task, and return it with what is wrong; empty for nothing."""
+    try:
+        rows = task.read_rows(split, sample_check=check)
+    except ValueError as error:  # too few rows for a split, or no such file
+        return None, str(error)
+    what, total = task.describe_split(split), len(rows.source)
+    return rows, describe_bad_rows(rows, what=what, total=total, skip=skip)
