@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from coterie.compatibility.host import Host
+from coterie.models.host import Host
 from tests.compatibility.adapters import write_host
 
 

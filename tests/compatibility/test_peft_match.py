@@ -10,8 +10,8 @@ from transformers import AutoModelForCausalLM
 
 from coterie import Lora, Mixture, graft
 from coterie.compatibility.adapter_folder import AdapterFolder
-from coterie.compatibility.host import Host
 from coterie.compatibility.peft_match import match
+from coterie.models.host import Host
 from tests.compatibility.adapters import BOTH, UP, Q, lora, read_adapter
 from tests.tiny import TINY
 

@@ -8,13 +8,13 @@ from typing import Any
 from coterie.compatibility.adapter_folder import CONFIG, AdapterFolder
 from coterie.compatibility.checkpoint import check_checkpoint
 from coterie.compatibility.finding import Finding
-from coterie.compatibility.host import Host
 from coterie.compatibility.patterns import check_patterns
 from coterie.compatibility.peft_match import match
 from coterie.compatibility.report import PEFT, CompatibilityReport
 from coterie.compatibility.servers.base import list_servers
 from coterie.io import read_text
 from coterie.models.base_config import CONFIG as MODEL_CONFIG
+from coterie.models.host import Host
 from coterie.serialization import parse_json
 
 EXTRACT_REPORT = "coterie_extract.json"

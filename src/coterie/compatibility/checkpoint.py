@@ -8,11 +8,11 @@ import transformers
 from safetensors import SafetensorError, safe_open
 
 from coterie.compatibility.finding import Effect, Finding
-from coterie.compatibility.host import Host
 from coterie.compatibility.report import CompatibilityReport
 from coterie.compatibility.servers.base import list_servers
 from coterie.data.sources.base import get_first_line
 from coterie.models.base_config import load_config
+from coterie.models.host import Host
 from coterie.models.weight_checks import check_no_pickle, suppress_loading_report
 from coterie.third_party_warnings import suppress_third_party_warnings
 

@@ -12,8 +12,8 @@ from peft import PeftConfig, PeftModel
 import coterie.tuner.model  # noqa: F401  registers PEFT's method COTERIE
 from coterie.compatibility.adapter_folder import AdapterFolder
 from coterie.compatibility.finding import Effect, Finding
-from coterie.compatibility.host import Host
 from coterie.data.sources.base import get_first_line
+from coterie.models.host import Host
 from coterie.third_party_warnings import suppress_third_party_warnings
 from coterie.tuner.config import PEFT_TYPE_NAME
 

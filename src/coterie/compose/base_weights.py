@@ -7,9 +7,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from coterie.compatibility.host import Host
 from coterie.compose.shares import TEXT, find_tower_users
 from coterie.compose.source import Source
+from coterie.models.host import Host
 from coterie.name_patterns import match_names
 
 

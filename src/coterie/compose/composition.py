@@ -8,7 +8,6 @@ from pathlib import Path
 from torch import Tensor
 
 from coterie import serialization
-from coterie.compatibility.host import Host
 from coterie.compose.base_weights import ChosenWeight, choose_base_weights
 from coterie.compose.experts import (
     ComposedExperts,
@@ -21,6 +20,7 @@ from coterie.compose.source import EXPERTS, Source
 from coterie.io import save_tensors
 from coterie.mixture import Mixture
 from coterie.modalities.base import find_tower_modalities
+from coterie.models.host import Host
 from coterie.tuner.config import WEIGHTS, CoterieConfig
 from coterie.tuner.injection import plan_injection
 

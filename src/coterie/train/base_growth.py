@@ -9,9 +9,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from coterie.compatibility.host import Host
 from coterie.data.chat_template import apply_template, get_tokenizer
 from coterie.families.base import find_family
+from coterie.models.host import Host
 from coterie.train.config import RunConfig
 from coterie.train.run import Run
 

@@ -6,8 +6,8 @@ import pytest
 from peft import LoraConfig, get_peft_model
 
 from coterie.compatibility.adapter_folder import AdapterFolder
-from coterie.compatibility.host import Host
 from coterie.compatibility.servers.base import Server, find_other_scales, list_servers
+from coterie.models.host import Host
 from tests.compatibility.adapters import BOTH, UP, Q, lora, read_adapter, write_host
 from tests.tiny import TINY
 

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from coterie.compatibility.adapter_folder import AdapterFolder
-from coterie.compatibility.host import Host
 from coterie.compatibility.servers.base import list_servers
+from coterie.models.host import Host
 from tests.compatibility.adapters import BOTH, UP, Q, lora, read_adapter, write_host
 
 PAGE = Path(__file__).parents[3] / "docs" / "guides" / "verify.md"

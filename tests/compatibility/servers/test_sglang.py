@@ -4,8 +4,8 @@ from pathlib import Path
 
 import torch
 
-from coterie.compatibility.host import Host
 from coterie.compatibility.servers.sglang import SGLang
+from coterie.models.host import Host
 from tests.compatibility.adapters import BOTH, UP, Q, lora, read_adapter, write_host
 
 

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 import torch
 
-from coterie.compatibility.host import Host
 from coterie.compatibility.servers.vllm import VLlm, get_rank_flag
+from coterie.models.host import Host
 from tests.compatibility.adapters import BOTH, UP, Q, lora, read_adapter, write_host
 
 

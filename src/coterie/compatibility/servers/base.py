@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from coterie.compatibility import servers
 from coterie.compatibility.adapter_folder import AdapterFolder
 from coterie.compatibility.finding import Finding
-from coterie.compatibility.host import TEXT, Host
+from coterie.models.host import TEXT, Host
 from coterie.serialization import find_kinds
 
 LORA = "LORA"

@@ -4,13 +4,13 @@ from collections.abc import Iterator
 
 from coterie.compatibility.adapter_folder import AdapterFolder
 from coterie.compatibility.finding import Finding
-from coterie.compatibility.host import Host
 from coterie.compatibility.servers.base import (
     Server,
     find_other_scales,
     find_towers,
     find_unmatched,
 )
+from coterie.models.host import Host
 
 KEPT = ("_layernorm", ".norm")
 """In the names of whole tensors that the converter takes."""

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 
 from coterie.compatibility.adapter_folder import AdapterFolder
 from coterie.compatibility.finding import Finding
-from coterie.compatibility.host import Host
 from coterie.compatibility.servers.base import (
     Server,
     find_fused,
@@ -12,6 +11,7 @@ from coterie.compatibility.servers.base import (
     find_towers,
     find_unmatched,
 )
+from coterie.models.host import Host
 
 SHORTHANDS = ("all", "all-linear")
 KNOWN = frozenset({

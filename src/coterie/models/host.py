@@ -9,7 +9,6 @@ from typing import Any
 import torch
 from torch import nn
 
-from coterie.compatibility.adapter_folder import Shape
 from coterie.families.base import find_family
 from coterie.models.base_config import load_config, resolve_base
 from coterie.plugins import MODELS
@@ -53,7 +52,7 @@ class Host:
         return dict(self.model.named_modules())
 
     @cached_property
-    def linears(self) -> Mapping[str, Shape]:
+    def linears(self) -> Mapping[str, tuple[int, ...]]:
         """Name of a linear layer or embedding -> shape of its weight."""
         kinds = (nn.Linear, nn.Embedding)
         return {

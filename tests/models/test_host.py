@@ -5,11 +5,17 @@ from pathlib import Path
 
 import pytest
 
-from coterie.compatibility.host import Host
+from coterie.models.host import Host
 from tests.compatibility.adapters import UP, Q, write_host
 
 
-def test_it_has_shapes_and_no_values(host: Host) -> None:
+@pytest.fixture
+def base(tmp_path: Path) -> Path:
+    return write_host(tmp_path / "llama")
+
+
+def test_it_has_shapes_and_no_values(base: Path) -> None:
+    host = Host.load(base)
     assert host.name == "LlamaForCausalLM"
     assert host.linears[Q] == (32, 32) and host.linears[UP] == (64, 32)
     assert {str(weight.device) for weight in host.model.parameters()} == {"meta"}
