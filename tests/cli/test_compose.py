@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from coterie.cli.compose import parse_take, parse_weights
+from coterie.cli.compose import parse_take, parse_takes, parse_weights
 from coterie.train import Run
 from tests.cli.calls import Calls
 from tests.compose import runs
@@ -15,6 +15,8 @@ def test_weights_and_what_to_take() -> None:
     assert parse_take("lm_head.weight=runs/a") == ("lm_head.weight", "runs/a")
     with pytest.raises(ValueError, match="--take lm_head: give NAME=RUN"):
         parse_take("lm_head")
+    with pytest.raises(ValueError, match="--take lm_head has runs/a and runs/b: give one run"):
+        parse_takes(["lm_head=runs/a", "lm_head=runs/b"])
 
 
 def test_it_says_where_the_tensors_are_from(tmp_path: Path, coterie: Calls) -> None:

@@ -85,3 +85,11 @@ def test_one_is_taken_by_name(make: Any) -> None:
         make({HEAD: ONE}, {HEAD: ONE}, {"lm_haed.*": "b"})
     with pytest.raises(ValueError, match="the runs are a, b"):
         make({HEAD: ONE}, {HEAD: ONE}, {"lm_head.*": "c"})
+
+
+def test_two_runs_for_one_weight_are_refused(make: Any) -> None:
+    weights = ({HEAD: ONE, IMAGES: ONE}, {HEAD: TWO, IMAGES: TWO})
+    with pytest.raises(ValueError, match=r"take=.*: .*b'} and a both have connectors.image.weight"):
+        make(*weights, take={".*": "a", "connectors.*": "b"})
+    found = make(*weights, take={".*": "b", "connectors.*": "b"})
+    assert (found[HEAD].runs, found[IMAGES].runs) == ((1,), (1,))

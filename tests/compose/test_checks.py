@@ -37,6 +37,35 @@ def test_another_base_model(tmp_path: Path) -> None:
         compose(run, tmp_path)
 
 
+def test_a_base_model_that_was_replaced_since(tmp_path: Path) -> None:
+    both = [tmp_path / name for name in ("pictures", "speech")]
+    for folder in both:
+        shutil.copytree(runs.naive(folder.name).folder, folder)
+        run = Run.read(folder)
+        digests = read_input_digests(run.directory)
+        write_input_digests(run.directory, {**digests, BASE_WEIGHTS: "an earlier one"})
+    with pytest.raises(ValueError, match=r"changed since .*pictures was trained, so that its"):
+        coterie.compose(both, out=tmp_path / "composed")
+    assert not (tmp_path / "composed").exists()
+
+
+def test_a_base_model_and_rows_that_were_moved(tmp_path: Path) -> None:
+    base = shutil.copytree(runs.naive("speech").config.base, tmp_path / "base")
+    found = []
+    for name in ("pictures", "speech"):
+        run = runs.naive(name)
+        tasks: Any = run.config.tasks
+        gone = replace(tasks, tasks=tuple(replace(each, folder="/gone") for each in tasks.tasks))
+        found.append(Run(run.folder, replace(run.config, base="/gone/base", tasks=gone)))
+    both = runs.select("pictures", "speech")
+    with pytest.raises(ValueError, match="/gone/base, which is not there: if it was moved, give"):
+        coterie.compose(found, out=tmp_path / "composed", tasks=both)
+    with pytest.raises(ValueError, match=r"rows in /gone/colour.jsonl, which is not there"):
+        coterie.compose(found, out=tmp_path / "composed", base=base)
+    run = coterie.compose(found, out=tmp_path / "composed", base=base, tasks=both)
+    assert (run.config.base, run.config.tasks) == (str(base), both)
+
+
 def test_a_base_model_that_nobody_can_tell(tmp_path: Path) -> None:
     run = copy(tmp_path)
     run.directory.inputs_file.unlink()

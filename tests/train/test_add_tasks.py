@@ -3,7 +3,9 @@
 import os
 import shutil
 import signal
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -12,7 +14,10 @@ from torch import Tensor
 import coterie
 from coterie import Run, recipes
 from coterie.recipe import Recipe
+from coterie.tasks import TextTask
+from coterie.train.inputs import BASE_WEIGHTS, read_input_digests, write_input_digests
 from coterie.train.trainer import MixtureTrainer
+from tests.train import small
 from tests.train.gallery import OPTIONS, Gallery, experts, learned
 from tests.train.small import content
 
@@ -133,3 +138,88 @@ def test_what_does_not_fit(old: dict[str, Run], tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="initialize_from='light': give one of grey, half"):
         coterie.add_tasks(run, tasks=Gallery(), out=tmp_path / "x", like="light")
     assert not (tmp_path / "x").exists()
+
+
+@pytest.fixture(scope="module")
+def text(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    folder = tmp_path_factory.mktemp("text")
+    shutil.copytree(small.base(), folder / "base")
+    return coterie.train(
+        small.plain(), base=folder / "base", tasks=small.tasks(), out=folder / "run", steps=1,
+        **small.OPTIONS,
+    )  # fmt: skip
+
+
+def grow(run: Run | Path, folder: Path, **given: Any) -> Run:
+    (folder / "rows.jsonl").write_text('{"question": "what is 1?", "answer": "one"}\n')
+    task = TextTask(name="number", rows={"train": "rows.jsonl"}, folder=str(folder))
+    return coterie.add_tasks(
+        run, tasks=task, out=folder / "new", steps=1, **({"progress": False} | given)
+    )
+
+
+def copy(run: Run, folder: Path) -> Path:
+    shutil.copytree(run.folder, folder / "copy")
+    return folder / "copy" / "adapter" / "adapter_model.safetensors"
+
+
+@pytest.mark.parametrize(
+    ("place", "said"),
+    [
+        (20, "adapter_model.safetensors is damaged"),  # in the header
+        (-1, "was changed or damaged since training: adapter_model.safetensors is not as it was"),
+    ],
+)
+def test_a_damaged_run_is_told_before_training(
+    place: int, said: str, text: Run, tmp_path: Path
+) -> None:
+    file = copy(text, tmp_path)
+    content = bytearray(file.read_bytes())
+    content[place] ^= 1
+    file.write_bytes(content)
+    with pytest.raises(ValueError, match=said):
+        grow(tmp_path / "copy", tmp_path)
+    assert not (tmp_path / "new").exists()
+
+
+def test_another_base_model_than_in_training_is_refused(text: Run, tmp_path: Path) -> None:
+    copy(text, tmp_path)
+    run = Run.read(tmp_path / "copy")
+    digests = read_input_digests(run.directory)
+    write_input_digests(run.directory, {**digests, BASE_WEIGHTS: "another"})
+    said = r"the weights of the base model in .*base changed since .*copy was trained, so that"
+    with pytest.raises(ValueError, match=said):
+        grow(run, tmp_path)
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_base_model_that_was_moved(text: Run, tmp_path: Path) -> None:
+    own, moved = Path(text.config.base), tmp_path / "moved"
+    own.rename(moved)
+    try:
+        with pytest.raises(ValueError, match=r"base, which is not there: if it was moved, give"):
+            grow(text, tmp_path)
+        with pytest.raises(ValueError, match=r"is not there, and .*small is not the same model"):
+            grow(text, tmp_path, base=make_other(tmp_path / "small"))
+        assert grow(text, tmp_path, base=moved).config.base == str(moved)
+    finally:
+        moved.rename(own)
+
+
+def make_other(folder: Path) -> Path:
+    shutil.copytree(small.base(), folder)
+    (folder / "config.json").write_text((folder / "config.json").read_text() + "\n")
+    return folder
+
+
+def test_rows_and_connectors_that_are_not_there(text: Run, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"connectors=True: .* has no connectors beside those"):
+        grow(text, tmp_path, connectors=True)
+    own: Any = text.config.tasks
+    gone = replace(own, tasks=tuple(replace(each, folder="/nowhere") for each in own.tasks))
+    run = Run(text.folder, replace(text.config, tasks=gone))
+    with pytest.raises(ValueError, match=r"rows in /nowhere/caption-train.jsonl, which is not "):
+        grow(run, tmp_path)
+    with pytest.raises(ValueError, match="a run grows by tasks of its own kind"):
+        coterie.add_tasks(text, tasks=Gallery(), out=tmp_path / "new")
+    assert not (tmp_path / "new").exists()

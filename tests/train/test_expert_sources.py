@@ -1,3 +1,4 @@
+import shutil
 from pathlib import Path
 
 import pytest
@@ -87,6 +88,18 @@ def test_wrong_sources(lora: Run, tmp_path: Path) -> None:
     unfinished.config_file.write_text(own.config_file.read_text())
     with pytest.raises(ValueError, match="is not finished: go on with"):
         find_adapter(unfinished.folder)
+
+
+def test_damaged_weights_are_refused(lora: Run, tmp_path: Path) -> None:
+    folder = shutil.copytree(lora.folder / "adapter", tmp_path / "adapter")
+    (file,) = folder.glob("*.safetensors")
+    content = bytearray(file.read_bytes())
+    content[-1] ^= 1
+    file.write_bytes(content)
+    with pytest.raises(ValueError, match=r"adapter was changed or damaged .* copy it again; or,"):
+        find_adapter(folder)
+    (folder / "checksums.json").unlink()  # as of one that was meant
+    assert find_adapter(folder) == folder
 
 
 def test_another_base_is_refused(

@@ -1,5 +1,6 @@
 """`coterie compose`: runs that were trained apart become one model, without training."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -52,9 +53,7 @@ def compose(
 
     given = parse_weights(weights)
     chosen = announce_device(device) if given == "search" else None
-    run = join(
-        runs, out=out, weights=given, take=dict(map(parse_take, take)), device=chosen, **options
-    )
+    run = join(runs, out=out, weights=given, take=parse_takes(take), device=chosen, **options)
     record = run.directory.try_read_mapping(run.directory.composition_file)
     for each in record["runs"]:
         modalities = ", ".join(each["modalities"])
@@ -69,6 +68,15 @@ def parse_weights(text: str) -> Any:
         return tuple(map(float, text.split(",")))
     except ValueError:
         return text
+
+
+def parse_takes(texts: Sequence[str]) -> dict[str, str]:
+    """Return name -> run. Raises ValueError for a name that is given twice."""
+    found: dict[str, str] = {}
+    for name, run in map(parse_take, texts):
+        if found.setdefault(name, run) != run:
+            raise ValueError(f"--take {name} has {found[name]} and {run}: give one run for a name")
+    return found
 
 
 def parse_take(text: str) -> tuple[str, str]:

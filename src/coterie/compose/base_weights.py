@@ -88,11 +88,16 @@ def resolve_take(
                 f"take={{{pattern!r}: {str(run)!r}}}: the runs are "
                 f"{', '.join(source.name for source in sources)}"
             )
-        matched = match_names(pattern, names, "take")
+        matched, place = match_names(pattern, names, "take"), folders.index(folder)
         if not matched:
             raise ValueError(
                 f"take={{{pattern!r}: ...}} matches no weight of the base model that was trained; "
                 f"these are {', '.join(names) or 'none'}"
             )
-        found |= dict.fromkeys(matched, folders.index(folder))
+        if twice := [name for name in matched if found.get(name, place) != place]:
+            raise ValueError(
+                f"take={{{pattern!r}: {str(run)!r}}} and {sources[found[twice[0]]].name} both have "
+                f"{twice[0]}: one model has one value; give expressions that have no name in common"
+            )
+        found |= dict.fromkeys(matched, place)
     return found

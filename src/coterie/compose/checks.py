@@ -7,6 +7,7 @@ from coterie.compose.experts import find_problem
 from coterie.compose.source import Source
 from coterie.tasks.text.task_set import TextTasks
 from coterie.train import base_growth
+from coterie.train.inputs import check_same_base
 from coterie.train.run import Run
 
 LOADING = ("precision", "quantize", "attention", "max_pixels")
@@ -39,6 +40,7 @@ def check_sources(sources: Sequence[Source], base: str | None) -> None:
         if base is None:
             check_bases(one, two)
     for source in sources:
+        check_same_base(source.run.directory, source.run.config)
         check_mixtures(source)
     if base is not None:
         base_growth.check_bases(base, [source.run for source in sources])

@@ -14,10 +14,11 @@ from coterie.compose.run_folder import describe, make_config, write_run
 from coterie.compose.search import Candidate, choose_best, list_grid, measure_grid
 from coterie.compose.shares import check_weights, make_even_weights
 from coterie.compose.source import Source
-from coterie.compose.tasks import join_tasks
+from coterie.compose.tasks import find_rows, join_tasks
 from coterie.devices import choose_device
 from coterie.task_file import find_tasks
 from coterie.tasks.text.task_set import TextTasks
+from coterie.train.base_growth import find_moved_base
 from coterie.train.resume import check_free
 from coterie.train.run import Run, make_absolute_base
 from coterie.train.run_directory import RunDirectory
@@ -55,7 +56,8 @@ def compose(  # noqa: PLR0913  the choices of one call, each by its name
         runs: two or more, of text tasks, with Lora experts and no gate or `ByModality`.
         out: the new run's folder, which must not exist or be empty.
         base: the base model of the new run, where the runs' differ: one that contains each of them
-            whole, such as the same language model with the encoders of all. None for the runs'.
+            whole, such as the same language model with the encoders of all; or where the runs' base
+            model is now. None for the runs'.
         weights: of the runs, for tokens of text: "even", 1 / number each; a number for each; or
             "search", for those with the least loss on validation rows, at most four runs.
         text: "sum" of the changes, by concatenation along the rank; "mean" of the factors or
@@ -63,7 +65,8 @@ def compose(  # noqa: PLR0913  the choices of one call, each by its name
         media: "text" gives the tokens of all modalities the weights of text, so that every task
             can be extracted as one plain LoRA.
         tasks: the tasks of the composed run, or their file, as for questions of several modalities
-            at once; None for those of all runs.
+            at once; None for those of all runs. Runs whose rows were moved have theirs from it, by
+            the names of their tasks.
         take: regular expression of names of the base model's weights -> the run whose values they
             have, where runs trained them differently.
         device: where weights are searched, see `coterie.devices.choose_device`.
@@ -75,19 +78,21 @@ def compose(  # noqa: PLR0913  the choices of one call, each by its name
     check_choice("media", media, MEDIA)
     if isinstance(weights, str):
         check_choice("weights", weights, RULES)
+    larger = None if base is None else make_absolute_base(base)
+    given = None if tasks is None else find_tasks(tasks)
     opened = [run if isinstance(run, Run) else Run.read(run) for run in runs]
     check_runs(opened)
+    opened = [find_rows(find_moved_base(run, larger), given) for run in opened]
     if weights == "search":
         list_grid(len(opened))
     elif not isinstance(weights, str):
         weights = check_weights(weights, len(opened))
-    joined = join_tasks(opened) if tasks is None else find_tasks(tasks)
+    joined = join_tasks(opened) if given is None else given
     directory = RunDirectory(Path(out))
     check_free(directory)
     if directory.is_run:
         raise ValueError(f"{directory.folder} has a run already: give a new folder")
     sources = [Source.open(run) for run in opened]
-    larger = None if base is None else make_absolute_base(base)
     check_sources(sources, larger)
     plan = CompositionPlan.make(
         sources, base=larger or opened[0].config.base, text=text, media=media, take=take or {}

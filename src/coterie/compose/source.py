@@ -10,7 +10,6 @@ from torch import Tensor
 
 from coterie.compose.experts import SiteExperts
 from coterie.mixture import Mixture
-from coterie.train import adapter_weights
 from coterie.train.inputs import BASE_DIGESTS, compute_base_digests, read_input_digests
 from coterie.train.run import Run
 from coterie.tuner.config import WEIGHTS, CoterieConfig
@@ -45,10 +44,8 @@ class Source:
         Raises ValueError for a run that is not finished or damaged, or whose rows are gone.
         """
         run = run if isinstance(run, Run) else Run.read(run)
-        run.check_finished()
+        run.check_adapter()
         folder = run.directory.adapter_folder
-        adapter_weights.check_tensors(folder)
-        run.check_undamaged()
         tensors = {
             get_base_parameter_name(name): values
             for name, values in load_file(folder / WEIGHTS).items()

@@ -2,9 +2,19 @@
 
 from collections.abc import Sequence
 
+from coterie.tasks.task_set import TaskSet
 from coterie.tasks.text.task import TextTask
 from coterie.tasks.text.task_set import TextTasks
 from coterie.train.run import Run
+
+
+def find_rows(run: Run, tasks: TaskSet | None) -> Run:
+    """Return the run with the rows of `tasks`, if its own are gone and all its tasks are there."""
+    if tasks is None or not run.config.tasks.find_missing_rows("train"):
+        return run
+    if not set(run.task_names) <= set(tasks.names):
+        return run
+    return Run.read(run.folder, base=run.config.base, tasks=tasks)
 
 
 def join_tasks(runs: Sequence[Run]) -> TextTasks:

@@ -17,10 +17,11 @@ from coterie.tasks.frozen_tasks import FrozenTasks
 from coterie.tasks.task_set import Device, TaskSet
 from coterie.tasks.text.task import TextTask
 from coterie.tasks.text.task_set import TextTasks
-from coterie.train.base_growth import find_new_connectors
+from coterie.train.base_growth import find_moved_base, find_new_connectors
 from coterie.train.config import RunConfig
 from coterie.train.frozen_check import check_old_answers
 from coterie.train.growth import grow_recipe
+from coterie.train.inputs import check_same_base
 from coterie.train.named_recipes import find_recipe
 from coterie.train.run import Run, make_absolute_base
 from coterie.train.settings import TrainSettings
@@ -72,7 +73,7 @@ def add_tasks(  # noqa: PLR0913  the choices of one call, each by its name
             places. A `Bridge` in it gets the older experts of the same `at`; other experts do not
             use them, and may be anywhere.
         base: text: another base model that contains the old one whole, such as one with a further
-            encoder for a new modality; None for the old one.
+            encoder for a new modality, or where the old one is now; None for the old one.
         connectors: text: train the connectors that the old base model does not have, too.
         like: dense: the old task whose gates initialise the new ones; None for the mean over all.
         experts: dense: whether the experts are trained too; old tasks' outputs then change.
@@ -81,15 +82,15 @@ def add_tasks(  # noqa: PLR0913  the choices of one call, each by its name
             the rows default to the old run's.
 
     Raises:
-        ValueError: as `coterie.train`; a run that is not finished, or a task that it has already;
+        ValueError: as `coterie.train`; a run that is not finished or damaged, one whose base model
+            or rows are not there as they were, or a task that it has already;
             for text, experts that replace a block, and a base model that does not contain the old
             one; for a dense run, mixtures without a gate for each task, and a data set whose first
             tasks are not the run's.
         RuntimeError: an old tensor or the logits of an old row changed.
     """
     run = run if isinstance(run, Run) else Run.read(run)
-    if not run.is_finished:
-        raise ValueError(f"{run.folder} is not finished: go on with `coterie train --resume`")
+    run.check_adapter()
     own, given = run.config.tasks, find_tasks(tasks)
     if isinstance(own, DenseTasks) and isinstance(given, DenseTasks):
         _refuse("dense tasks", recipe=recipe, base=base, connectors=connectors)
@@ -97,12 +98,18 @@ def add_tasks(  # noqa: PLR0913  the choices of one call, each by its name
         new_base = run.config.base
     elif isinstance(own, TextTasks) and isinstance(given, TextTasks):
         _refuse("text tasks", like=like, experts=experts)
-        new_base = run.config.base if base is None else make_absolute_base(base)
+        larger = None if base is None else make_absolute_base(base)
+        run = find_moved_base(run, larger)
+        _check_old_rows(run)
+        new_base = larger or run.config.base
         chosen = None if recipe is None else find_recipe(recipe)
         new_recipe, extended = _extend_text(run, own, given, chosen, new_base, connectors)
     else:
         kinds = f"{type(given).__name__}, and those of {run.folder} are {type(own).__name__}"
-        raise ValueError(f"tasks are {kinds}: give tasks of the run's kind")
+        raise ValueError(
+            f"tasks are {kinds}: a run grows by tasks of its own kind, text tasks or dense tasks"
+        )
+    check_same_base(run.directory, run.config)
     new = train(
         new_recipe, base=new_base, tasks=extended, out=out, resume=resume, progress=progress,
         device=device, **_inherit_settings(run.config) | settings,
@@ -129,6 +136,16 @@ def _refuse(kind: str, **given: object) -> None:
     for name, value in given.items():
         if value not in (None, False):
             raise ValueError(f"{name}={value!r} is not for {kind}: leave it out")
+
+
+def _check_old_rows(run: Run) -> None:
+    """Raise ValueError if the rows of the old tasks are gone: their answers are compared."""
+    if missing := run.config.tasks.find_missing_rows("train"):
+        raise ValueError(
+            f"the tasks of {run.folder} have their rows in {missing}, which is not there, and "
+            "their answers are compared: put it back, or give the run as Run.read(folder, "
+            "tasks=...) with the tasks' file where it is now"
+        )
 
 
 def _freeze(run: Run, *, initialize_from: str | None = None) -> FrozenTasks:
@@ -166,6 +183,12 @@ def _extend_text(
             + (f", as in tasks.yaml:{new}" if new else "")
         )
     found = find_new_connectors(run, base)
+    if connectors and not found:
+        raise ValueError(
+            f"connectors=True: {base} has no connectors beside those that the tasks of "
+            f"{run.folder} compute with: give base= (--base), such as one with a further encoder, "
+            "or leave it out"
+        )
     grown = grow_recipe(
         run.config.recipe, recipe, old_tasks=own.names, new_tasks=given.names,
         connectors=found if connectors else (), 

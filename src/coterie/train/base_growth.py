@@ -4,6 +4,7 @@ import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -13,6 +14,7 @@ from coterie.data.chat_template import apply_template, get_tokenizer
 from coterie.families.base import find_family
 from coterie.models.host import Host
 from coterie.train.config import RunConfig
+from coterie.train.inputs import BASE_WEIGHTS, list_base_changes, read_input_digests
 from coterie.train.run import Run
 
 SHOWN = 3
@@ -50,6 +52,26 @@ def digest(values: Tensor) -> str:
     """Return the digest of a tensor's shape, dtype and bits."""
     bits = values.detach().contiguous().flatten().view(torch.uint8).numpy()
     return f"{values.dtype} {tuple(values.shape)} {hashlib.sha256(bits).hexdigest()}"
+
+
+def find_moved_base(run: Run, base: str | None) -> Run:
+    """Return the run on `base`, if its own base model is gone and this has the same files.
+
+    Raises ValueError if its own is gone and this is another, or None.
+    """
+    own = run.config.base
+    if not Path(own).is_absolute() or Path(own).exists():
+        return run
+    moved = None if base is None else replace(run.config, base=base)
+    is_known = BASE_WEIGHTS in read_input_digests(run.directory)
+    if moved is not None and is_known and not list_base_changes(run.directory, moved):
+        return replace(run, config=moved)
+    here = "" if base is None else f", and {base} is not the same model"
+    raise ValueError(
+        f"{run.folder} was trained on the base model {own}, which is not there{here}: if it was "
+        "moved, give its folder, base= (--base); to go on with another, put it back first, as it "
+        "is compared"
+    )
 
 
 def find_new_connectors(old: Run, base: str) -> tuple[str, ...]:

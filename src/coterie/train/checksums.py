@@ -38,6 +38,18 @@ def find_damage(folder: Path) -> str:
     return ""
 
 
+def check_undamaged(folder: Path, remedy: str) -> None:
+    """Raise ValueError, with a remedy, for a folder that is not as `write_checksums` found it.
+
+    One without checksums, which users may make of any adapter, passes.
+    """
+    if (folder / CHECKSUMS_FILE).is_file() and (damage := find_damage(folder)):
+        raise ValueError(
+            f"{folder} was changed or damaged since training: {damage}. Restore it; {remedy}; or, "
+            f"if the change was meant, remove {CHECKSUMS_FILE} from it"
+        )
+
+
 def seal(data: Mapping[str, Any]) -> str:
     """Return a JSON object with a checksum of itself."""
     return json.dumps({**data, SEAL: _compute_seal(data)}, indent=1) + "\n"

@@ -17,6 +17,7 @@ from coterie.families.base import find_family
 from coterie.graft import graft
 from coterie.mixture import Mixture
 from coterie.train import adapter_weights
+from coterie.train.checksums import check_undamaged
 from coterie.train.inputs import BASE_WEIGHTS, read_input_digests
 from coterie.train.run_directory import RunDirectory
 from coterie.tuner.config import CoterieConfig
@@ -59,7 +60,8 @@ def read_source(folder: Path, base_model: Any, run: RunDirectory) -> ExpertSourc
 def find_adapter(folder: Path) -> Path | None:
     """Return the folder of the adapter of a run or a stage; None for a folder without adapter.
 
-    Raises ValueError for a run that is not finished, and for a folder that does not exist.
+    Raises ValueError for a run that is not finished, a folder that does not exist, and weights that
+    are damaged.
     """
     run = RunDirectory(folder)
     if run.is_run and not run.is_finished:
@@ -70,7 +72,11 @@ def find_adapter(folder: Path) -> Path | None:
     if not folder.is_dir():
         raise ValueError(f"{folder} is no folder: give a run, or a stage's folder in one")
     found = run.adapter_folder if run.is_run else folder
-    return found if (found / CONFIG_NAME).is_file() else None
+    if not (found / CONFIG_NAME).is_file():
+        return None
+    adapter_weights.check_tensors(found)
+    check_undamaged(found, "copy it again")
+    return found
 
 
 def check_base(folder: Path, run: RunDirectory) -> None:

@@ -1,7 +1,7 @@
 """Digests of what a run is trained on and from, by which a resumed run notices changes."""
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -111,11 +111,27 @@ def check_config_file(directory: RunDirectory) -> None:
         )
 
 
+def list_base_changes(directory: RunDirectory, config: RunConfig) -> list[str]:
+    """List what of the base model is not as it was when the run was trained, as far as is known."""
+    before = read_input_digests(directory)
+    return list_changes(before, compute_base_digests(config)) if before else []
+
+
+def check_same_base(directory: RunDirectory, config: RunConfig) -> None:
+    """Raise ValueError if the base model is not the one that the run was trained on.
+
+    For what keeps the answers of the run's tasks; `check_base` is for what only reads the run.
+    """
+    if changes := list_base_changes(directory, config):
+        raise ValueError(
+            f"{' and '.join(changes)} in {config.base} changed since {directory.folder} was "
+            "trained, so that its tasks answer otherwise now. Restore them, or train the run anew"
+        )
+
+
 def check_base(directory: RunDirectory, config: RunConfig) -> None:
     """Print a message if the base model is not the one that the run was trained on."""
-    before = read_input_digests(directory)
-    known: Iterable[str] = list_changes(before, compute_base_digests(config)) if before else ()
-    for name in known:
+    for name in list_base_changes(directory, config):
         distributed.print_message(
             f"{name} in {config.base} changed since {directory.folder} was trained"
         )

@@ -17,7 +17,7 @@ from coterie.models.quantization import is_quantized
 from coterie.tasks.task_set import TaskSet
 from coterie.third_party_warnings import suppress_third_party_warnings
 from coterie.train import adapter_weights
-from coterie.train.checksums import CHECKSUMS_FILE, find_damage
+from coterie.train.checksums import check_undamaged
 from coterie.train.config import RunConfig
 from coterie.train.inputs import check_base, check_config_file
 from coterie.train.run_directory import RunDirectory
@@ -103,13 +103,14 @@ class Run:
 
     def check_undamaged(self) -> None:
         """Raise ValueError if the adapter's files are not as they were written."""
-        adapter = self.directory.adapter_folder
-        if (adapter / CHECKSUMS_FILE).is_file() and (damage := find_damage(adapter)):
-            raise ValueError(
-                f"{adapter} was changed or damaged since training: {damage}. Restore it; have "
-                f"`coterie train {shlex.quote(str(self.folder))} --resume` write it again; or, if "
-                f"the change was meant, remove {CHECKSUMS_FILE} from it"
-            )
+        again = f"have `coterie train {shlex.quote(str(self.folder))} --resume` write it again"
+        check_undamaged(self.directory.adapter_folder, again)
+
+    def check_adapter(self) -> None:
+        """Raise ValueError unless the run is finished and its weights are as they were written."""
+        self.check_finished()
+        adapter_weights.check_tensors(self.directory.adapter_folder)
+        self.check_undamaged()
 
     def load(self, *, device: str | torch.device | None = None) -> LoadedModel:
         """Load the base model with the trained mixture in it, in eval mode, and its processor.
