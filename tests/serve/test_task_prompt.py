@@ -21,14 +21,16 @@ def test_a_question_in_the_task_s_prompt() -> None:
     sample = prompt.ask("Where?")
     assert prompt.needs_question and sample.get_last_user_text() == "Read. Where?"
     assert (sample.task, sample.answers) == ("ocr", ())
-    with pytest.raises(ValueError, match="question: is missing or null"):
+    with pytest.raises(ValueError, match="'ocr' has a question in it, and there is none: give it"):
         prompt.ask("")
 
 
 def test_a_prompt_without_a_question() -> None:
     fixed = TaskPrompt(task=TextTask(name="say", rows=TASK.rows, prompt="Say yes."))
     assert not fixed.needs_question
-    assert fixed.read({}).messages == fixed.ask("what?").messages
+    assert fixed.read({}).messages == fixed.ask("").messages
+    with pytest.raises(ValueError, match=r"'say' has no question in it, and 'what\?' would not be"):
+        fixed.ask("what?")
 
 
 def test_files_of_a_row_are_relative_to_its_folder(tmp_path: Path) -> None:

@@ -107,6 +107,8 @@ def answer_questions(
 ) -> None:
     """Print an answer to each question, or each line of standard input, when it is there."""
     column = prompt.task.question
+    for question in questions:
+        prompt.check_question(question)
     if questions:
         batches = [[{column: question} for question in questions]]
     elif not prompt.needs_question and not jsonl:

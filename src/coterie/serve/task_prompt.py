@@ -36,8 +36,24 @@ class TaskPrompt:
         columns = self.task.get_columns()
         return columns.question in [piece.column for piece in columns.split_template()]
 
+    def check_question(self, question: str) -> None:
+        """Raise ValueError for none where the prompt needs one, or one that nothing would read."""
+        columns = self.task.get_columns()
+        pieces = [each for each in columns.split_template() if each.column == columns.question]
+        if question and not pieces:
+            raise ValueError(
+                f"the prompt of task {self.task.name!r} has no question in it, and "
+                f"{question[:40]!r} would not be read: leave it out"
+            )
+        if not question and any(not each.is_optional for each in pieces):
+            raise ValueError(
+                f"the prompt of task {self.task.name!r} has a question in it, and there is none: "
+                "give it as text"
+            )
+
     def ask(self, question: str) -> TextSample:
-        """Return the prompt of a question; see `read`."""
+        """Return the prompt of a question; see `read`. Raises ValueError as `check_question`."""
+        self.check_question(question)
         return self.read({self.task.question: question or None})
 
     def read(

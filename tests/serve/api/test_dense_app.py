@@ -95,6 +95,8 @@ def test_a_served_folder_has_the_application_of_its_tasks(made: Run, tmp_path: P
         ({"image": "https://example.org/a.png"}, 400, "addresses are not fetched"),
         ({"image": "data:image/png;base64,AAAA"}, 400, ""),
         ({"image": picture(4000, 4000)}, 400, "pixels: at most 10000 are read"),
+        ({"image": to_url(draw()), "tasks": []}, 400, "tasks is empty: give some"),
+        ({"image": to_url(draw()), "task": "depth"}, 400, "task: there is no such field"),
         ({"image": to_url(draw()), "tasks": ["deep"]}, 404, "there is no task 'deep'"),
     ],
 )

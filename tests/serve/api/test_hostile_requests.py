@@ -75,7 +75,10 @@ def image(address: Any) -> dict[str, Any]:
         (b"{", "the body is no JSON"),
         (b"\xff\xfe{}", ""),
         (b"[" * 50_000, ""),
-        (b"[]", "body: Input should be"),
+        (
+            b"[]",
+            "body: Input should be a valid dictionary or object to extract fields from: send a",
+        ),
         (b"null", "body: "),
         (b'{"model": "no", "messages": 3}', "messages: Input should be a valid list"),
         (b'{"model": 3, "messages": []}', "model: Input should be a valid string"),
@@ -102,13 +105,23 @@ def test_bodies_that_are_none(url: str, body: bytes, said: str) -> None:
         ({"top_p": 0}, "top_p=0"),
         ({"max_tokens": 0}, "max_tokens=0"),
         ({"max_tokens": 10**30}, "max_tokens=1000"),
-        ({"max_completion_tokens": 65}, "max_tokens=65: at most 64 are generated"),
+        ({"max_completion_tokens": 65}, "max_completion_tokens=65: at most 64 are generated"),
+        ({"max_completion_tokens": 0}, "max_completion_tokens=0: give a whole number from 1"),
         ({"n": 0}, "n=0: give 1 to 3"),
         ({"n": 10**9}, "n=1000000000"),
         ({"seed": 2**70}, "seed="),
         ({"stop": ""}, "stop="),
         ({"stop": ["a"] * 17}, "stop="),
-        ({"stop": 3}, "stop"),
+        ({"stop": 3}, "stop: Input should be a valid string, or Input should be a valid list"),
+        ({"stop": [3]}, "stop.0: Input should be a valid string"),
+        ({"temperatur": 0.5}, "there is no field 'temperatur' (did you mean temperature?): leave"),
+        ({"top_k": 5}, "top_k is not supported by this server: leave it out"),
+        ({"modalities": ["text", "audio"]}, "modalities is not supported"),
+        ({"messages": [{"role": "user", "content": [3]}]}, "messages.0.content.0: Input should"),
+        (
+            {"messages": [{"role": "assistant", "content": "x", "tool_calls": [{}]}]},
+            "messages[0].tool_calls is not supported by this server: write what the model",
+        ),
         ({"top_logprobs": 2}, "top_logprobs needs logprobs"),
         ({"logprobs": True, "top_logprobs": 99}, "top_logprobs=99"),
         ({"stream": "yes"}, "stream: Input should be a valid boolean"),
@@ -176,6 +189,12 @@ def test_parts_that_are_not_taken(url: str, part: dict[str, Any], said: str) -> 
         ({"input": 3}, "input"),
         ({"input": []}, "input has 0 messages"),
         ({"input": [{"type": "function_call_output"}]}, "input[0].type is 'function_call_output'"),
+        ({"input": "x", "n": 2}, "there is no field 'n'"),
+        ({"input": "x", "stop": ["a"]}, "there is no field 'stop'"),
+        ({"input": "x", "max_output_tokens": 65}, "max_output_tokens=65: at most 64"),
+        ({"input": [{"role": "user"}], "instructions": "x"}, "input[0].content is empty"),
+        ({"input": "x", "instructions": "\ud800"}, "instructions has half of a character"),
+        ({"input": "x" * 19_999, "instructions": "xx"}, "instructions and input has 20001 char"),
         ({"input": "x", "previous_response_id": "resp_1"}, "previous_response_id is not supported"),
         ({"input": "x", "text": {"format": {"type": "json_schema"}}}, "text.format"),
     ],
@@ -183,6 +202,34 @@ def test_parts_that_are_not_taken(url: str, part: dict[str, Any], said: str) -> 
 def test_wrong_responses(url: str, body: dict[str, Any], said: str) -> None:
     status, found = send(url, json.dumps({"model": "no"} | body), "/v1/responses")
     assert status == 400 and found["error"]["message"].startswith(said), found
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"user": "me", "metadata": {"a": "b"}, "store": True, "reasoning_effort": "low"},
+        {"n": 1, "best_of": 1, "top_k": -1, "repetition_penalty": 1.0, "modalities": ["text"]},
+        {
+            "tools": [],
+            "tool_choice": "none",
+            "logit_bias": {},
+            "presence_penalty": 0,
+            "echo": False,
+        },
+        {"response_format": {"type": "text"}, "unknown": None},
+    ],
+)
+def test_fields_that_ask_for_what_is_done_anyway(url: str, fields: dict[str, Any]) -> None:
+    assert send(url, json.dumps(GOOD | fields))[0] == 200
+    body = {"model": "no", "input": "x", "instructions": ""} | fields
+    assert send(url, json.dumps(body), "/v1/responses")[0] == 200
+
+
+def test_a_body_that_does_not_say_that_it_is_json(url: str) -> None:
+    status, found = send(url, json.dumps(GOOD), headers={"Content-Type": "text/plain"})
+    said = "body: Input should be a valid dictionary or object to extract fields from: send a JSON "
+    assert status == 400, found
+    assert found["error"]["message"] == f"{said}object, with Content-Type: application/json"
 
 
 def test_paths_and_methods(url: str) -> None:

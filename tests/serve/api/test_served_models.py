@@ -59,7 +59,7 @@ def test_pictures_stand_before_the_question(free: ServedModels, tmp_path: Path) 
     item = MediaFile(kind="image", content=held.getvalue())
     sample = free.make_sample(asked("what is it?", item))
     assert sample.messages[0].parts == (item, "what is it?")
-    with pytest.raises(ApiError, match="task yes: question: is missing or null"):
+    with pytest.raises(ApiError, match="the prompt of task 'yes' has a question in it, and there"):
         free.make_sample(asked(item))
 
 

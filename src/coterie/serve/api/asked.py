@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from coterie.annotations import format_suggestions
 from coterie.data.sample import Message
 from coterie.serve.api.api_error import ApiError
 from coterie.serve.api.content_parts import check_text, parse_content
@@ -16,17 +17,33 @@ ROLES = {"system": "system", "developer": "system", "user": "user", "assistant":
 REFUSED = (
     "tools", "tool_choice", "functions", "function_call", "response_format", "logit_bias",
     "frequency_penalty", "presence_penalty", "audio", "prediction", "previous_response_id",
-    "conversation", "background", "prompt", "best_of",
+    "conversation", "background", "prompt", "best_of", "modalities", "web_search_options",
+    # Other servers' own.
+    "top_k", "min_p", "typical_p", "repetition_penalty", "length_penalty", "use_beam_search",
+    "min_tokens", "ignore_eos", "stop_token_ids", "bad_words", "echo", "suffix", "chat_template",
+    "chat_template_kwargs", "add_generation_prompt", "continue_final_message", "documents",
+    "guided_json", "guided_regex", "guided_choice", "guided_grammar", "structured_outputs",
+    "truncate_prompt_tokens", "prompt_logprobs", "return_token_ids",
 )  # fmt: skip
 """Fields that would change an answer, and are not read here."""
-HARMLESS: Mapping[str, Any] = {
-    "response_format": {"type": "text"}, "tool_choice": "none",
+HARMLESS: Mapping[str, tuple[Any, ...]] = {
+    "response_format": ({"type": "text"},), "tool_choice": ("none",), "best_of": (1,), "n": (1,),
+    "modalities": (["text"],), "top_k": (-1,), "typical_p": (1,), "repetition_penalty": (1,),
+    "length_penalty": (1,), "add_generation_prompt": (True,),
 }  # fmt: skip
-"""Values of these that ask for what is done anyway, beside null, 0, false and empty ones."""
+"""Values that ask for what is done anyway, beside null, 0, false and empty ones."""
+UNREAD = (
+    "user", "safety_identifier", "metadata", "store", "service_tier", "prompt_cache_key",
+    "prompt_cache_retention", "parallel_tool_calls", "max_tool_calls", "reasoning",
+    "reasoning_effort", "verbosity", "truncation", "stream_options", "include",
+)  # fmt: skip
+"""Fields of the interfaces that change no answer of a model without tools."""
+MESSAGE_REFUSED = ("tool_calls", "function_call", "tool_call_id", "audio")
+"""Fields of a message that its text does not say, and are not read here."""
 
 
 class Request(BaseModel):
-    """The fields that both interfaces have; unknown ones are passed over unless `REFUSED`."""
+    """The fields that both interfaces have; others are refused but for `UNREAD`."""
 
     model_config = ConfigDict(strict=True, extra="allow")
 
@@ -39,14 +56,20 @@ class Request(BaseModel):
     columns: dict[str, str | list[str]] | None = None
     """coterie's own: other columns of the task's prompt than the question."""
 
-    def check_refused(self) -> None:
-        """Raise ApiError for a field that would change the answer and is not read."""
+    def check_unread(self) -> None:
+        """Raise ApiError for a field that is not read and asks for something.
+
+        So that a misspelt field, or one of the other interface, does not pass silently.
+        """
         for name, value in (self.model_extra or {}).items():
-            if name in REFUSED and value and value != HARMLESS.get(name):
-                raise ApiError(
-                    f"{name} is not supported by this server: leave it out", param=name,
-                    code="unsupported_parameter",
-                )  # fmt: skip
+            if not value or name in UNREAD or value in HARMLESS.get(name, ()):
+                continue
+            if name in REFUSED:
+                problem, code = f"{name} is not supported by this server", "unsupported_parameter"
+            else:
+                near = format_suggestions(name[:60], type(self).model_fields)
+                problem, code = f"there is no field {name[:60]!r}{near}", "unknown_parameter"
+            raise ApiError(f"{problem}: leave it out", param=name[:60], code=code)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +79,7 @@ class Asked:
     Attributes:
         sampling: options of `Sampling` that were given.
         max_tokens: None for as many as the task's answers have.
+        max_tokens_field: the field that says so, for errors.
         answers: how many.
         columns: of the task's prompt, beside the question.
         routing: whether the answer comes with the experts that its tokens used.
@@ -65,9 +89,20 @@ class Asked:
     messages: tuple[Message, ...]
     sampling: Mapping[str, Any]
     max_tokens: int | None = None
+    max_tokens_field: str = "max_tokens"
     answers: int = 1
     columns: Mapping[str, str | list[str]] = field(default_factory=dict)
     routing: bool = False
+
+
+def check_message(extra: Mapping[str, Any] | None, place: str) -> None:
+    """Raise ApiError for a field of a message that would be lost."""
+    for name in MESSAGE_REFUSED:
+        if (extra or {}).get(name):
+            raise ApiError(
+                f"{place}.{name} is not supported by this server: write what the model is to read "
+                "into the content", param=f"{place}.{name}", code="unsupported_parameter",
+            )  # fmt: skip
 
 
 def parse_messages(
@@ -94,11 +129,12 @@ def parse_messages(
         found.append(Message(role=ROLES[role], parts=parts))  # pyright: ignore[reportArgumentType] - its values are roles
     if found[-1].role != "user":
         raise ApiError(f"{field}: the last message is not the user's", param=field)
-    _check_totals(found, limits, field)
+    check_totals(found, limits, field)
     return tuple(found)
 
 
-def _check_totals(messages: Sequence[Message], limits: ServerLimits, field: str) -> None:
+def check_totals(messages: Sequence[Message], limits: ServerLimits, field: str) -> None:
+    """Raise ApiError for more texts, or pictures and sounds, than are read."""
     parts = [part for message in messages for part in message.parts]
     texts = [part for part in parts if isinstance(part, str)]
     if (characters := sum(map(len, texts))) > limits.prompt_characters:

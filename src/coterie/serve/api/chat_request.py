@@ -5,7 +5,13 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from coterie.serve.api.api_error import ApiError
-from coterie.serve.api.asked import Asked, Request, parse_columns, parse_messages
+from coterie.serve.api.asked import (
+    Asked,
+    Request,
+    check_message,
+    parse_columns,
+    parse_messages,
+)
 from coterie.serve.limits import ServerLimits
 
 
@@ -39,7 +45,7 @@ class ChatRequest(Request):
 
     def parse(self, limits: ServerLimits) -> Asked:
         """Return what is asked for. Raises ApiError for what cannot be done."""
-        self.check_refused()
+        self.check_unread()
         stop = [self.stop] if isinstance(self.stop, str) else self.stop or []
         if self.top_logprobs is not None and not self.logprobs:
             raise ApiError("top_logprobs needs logprobs: true", param="top_logprobs")
@@ -50,13 +56,16 @@ class ChatRequest(Request):
         sampling: dict[str, Any] = {k: v for k, v in given.items() if v is not None}
         if self.logprobs:
             sampling["top_logprobs"] = self.top_logprobs or 0
+        for number, message in enumerate(self.messages):
+            check_message(message.model_extra, f"messages[{number}]")
         pairs = [(message.role, message.content) for message in self.messages]
-        longest = self.max_completion_tokens
+        is_new = self.max_completion_tokens is not None
         return Asked(
             model=self.model,
             messages=parse_messages(pairs, limits, "messages"),
             sampling=sampling | {"stop": tuple(stop)},
-            max_tokens=self.max_tokens if longest is None else longest,
+            max_tokens=self.max_completion_tokens if is_new else self.max_tokens,
+            max_tokens_field="max_completion_tokens" if is_new else "max_tokens",
             answers=answers,
             columns=parse_columns(self.columns),
             routing=bool(self.routing),

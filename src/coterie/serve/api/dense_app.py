@@ -30,7 +30,7 @@ from coterie.train.run import Run
 class MapsRequest(BaseModel):
     """The body of /v1/maps: a picture as a data URL or base64, and tasks; None for all."""
 
-    model_config = ConfigDict(strict=True)
+    model_config = ConfigDict(strict=True, extra="forbid")
 
     image: str
     tasks: list[str] | None = None
@@ -62,6 +62,8 @@ class PredictionQueue:
     def _select_tasks(self, names: Sequence[str] | None) -> tuple[DenseTask, ...]:
         if names is None:
             return self.engine.select_tasks()
+        if not names:
+            raise ApiError("tasks is empty: give some, or leave it out for all", param="tasks")
         try:
             return tuple(self.engine.select_tasks(name)[0] for name in dict.fromkeys(names))
         except ValueError as error:

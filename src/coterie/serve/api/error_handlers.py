@@ -67,9 +67,36 @@ def explain_http(error: HTTPException) -> ApiError:
 
 
 def explain_invalid(error: RequestValidationError) -> ApiError:
-    """Return the refusal of a body, by the first thing that is wrong with it."""
-    first = error.errors()[0]
-    if first["type"] == "json_invalid":
-        return ApiError(f"the body is no JSON: {first.get('ctx', {}).get('error', '')}")
-    place = ".".join(str(each)[:100] for each in first["loc"][1:])
-    return ApiError(f"{place or 'body'}: {first['msg']}", param=place or None)
+    """Return the refusal of a body, by the first field that is wrong.
+
+    Of a field with values of several kinds, by the kind that most of it is.
+    """
+    found = error.errors()
+    if found[0]["type"] == "json_invalid":
+        return ApiError(f"the body is no JSON: {found[0].get('ctx', {}).get('error', '')}")
+    own = [each for each in found if each["loc"][:2] == found[0]["loc"][:2]]
+    places = [find_place(each, error.body) for each in own]
+    place = max(places, key=len)
+    problems = [
+        "there is no such field" if each["type"] == "extra_forbidden" else each["msg"]
+        for each, where in zip(own, places, strict=True)
+        if where == place
+    ]
+    problem = ", or ".join(dict.fromkeys(problems))
+    if not place:
+        problem += ": send a JSON object, with Content-Type: application/json"
+    name = ".".join(str(each)[:100] for each in place)
+    return ApiError(f"{name or 'body'}: {problem}", param=name or None)
+
+
+def find_place(error: Mapping[str, Any], body: Any) -> list[str | int]:
+    """Return the path in a body without pydantic's names of the kinds of a value, as `stop.str`."""
+    steps, found, here = error["loc"][1:], [], body
+    for number, step in enumerate(steps, 1):
+        try:
+            here = here[step]
+        except (LookupError, TypeError):
+            if error["type"] != "missing" or number < len(steps):  # what is missing is in no body
+                continue
+        found.append(step)
+    return found

@@ -84,8 +84,12 @@ class ServedModels:
         return TextSample(task=name, messages=asked.messages, answers=(), source=SOURCE)
 
     def _ask(self, prompt: TaskPrompt, message: Message, columns: Mapping[str, Any]) -> TextSample:
-        texts = [part for part in message.parts if isinstance(part, str)]
-        row: dict[str, Any] = {prompt.task.question: "\n".join(texts) or None}
+        question = "\n".join(part for part in message.parts if isinstance(part, str))
+        try:
+            prompt.check_question(question)
+        except ValueError as error:
+            raise ApiError(str(error), param="messages") from None
+        row: dict[str, Any] = {prompt.task.question: question or None}
         row |= _check_columns(prompt, columns)
         table = prompt.task.get_columns()
         for part in message.parts:
@@ -106,8 +110,8 @@ class ServedModels:
         longest = self.limits.answer_tokens
         tokens = asked.max_tokens
         if tokens is not None and tokens > longest:
-            problem = f"max_tokens={tokens}: at most {longest} are generated"
-            raise ApiError(problem, param="max_tokens")
+            problem = f"{asked.max_tokens_field}={tokens}: at most {longest} are generated"
+            raise ApiError(problem, param=asked.max_tokens_field)
         if tokens is None:
             names = self.engine.run.task_names if asked.model == AUTO else (task,)
             usual = max(self.engine.get_task(name).max_new_tokens for name in names)
@@ -116,8 +120,9 @@ class ServedModels:
             first = Sampling(max_tokens=tokens, **asked.sampling)
             return [first.with_seed_plus(number) for number in range(asked.answers)]
         except ValueError as error:
-            name = str(error).partition("=")[0]
-            raise ApiError(str(error), param=name) from None
+            name, _, problem = str(error).partition("=")
+            name = asked.max_tokens_field if name == "max_tokens" else name
+            raise ApiError(f"{name}={problem}", param=name) from None
 
 
 def describe_model(name: str, created: int) -> dict[str, Any]:
