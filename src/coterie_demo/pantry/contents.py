@@ -8,7 +8,7 @@ from typing import cast
 
 from coterie.io import read_text, set_mode, sync, write
 from coterie.serialization import find_kinds
-from coterie.yaml_files import load_yaml
+from coterie.task_file import load_yaml
 from coterie_demo.pantry import tasks as folder
 from coterie_demo.pantry.data_card import write_card
 from coterie_demo.pantry.sources import SPEECH

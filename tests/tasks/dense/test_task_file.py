@@ -9,6 +9,7 @@ from coterie.datasets.taskonomy import Taskonomy
 from coterie.task_file import read_tasks
 from coterie.tasks import DenseTasks
 from coterie.tasks.dense.augment import Augment
+from coterie.tasks.dense.task_file import construct_from_yaml
 from coterie.tasks.dense.vision_config import VisionConfig
 from coterie_demo.scenes.dataset import Scenes
 
@@ -87,3 +88,16 @@ def test_mistakes_in_dense_files_are_one_line(
     with pytest.raises(ValueError, match=re.escape(said)) as error:
         read_tasks(file)
     assert "\n" not in str(error.value) and str(error.value).startswith(str(file))
+
+
+def test_fields_of_a_dataclass() -> None:
+    found = construct_from_yaml(VisionConfig, {"size": [14, 28], "embedding_std": 1}, "f: vision")
+    assert found == VisionConfig(size=(14, 28), embedding_std=1.0)
+    assert isinstance(found.embedding_std, float)
+    for items, message in (
+        (3, "f: vision = 3: give fields of VisionConfig"),
+        ({"head": 3}, "f: vision.head takes typing.Literal["),
+        ({"hed": "linear"}, "has no field 'hed' (did you mean head?)"),
+    ):
+        with pytest.raises(ValueError, match=re.escape(message)):
+            construct_from_yaml(VisionConfig, items, "f: vision")

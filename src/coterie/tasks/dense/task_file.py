@@ -3,18 +3,18 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, get_type_hints
 
 from coterie import serialization
-from coterie.annotations import abbreviate, format_suggestions
+from coterie.annotations import abbreviate, coerce, format_suggestions
 from coterie.metrics.text.normalization import to_snake_case
 from coterie.plugins import TASKS, find_plugin
 from coterie.tasks.dense.augment import Augment
 from coterie.tasks.dense.dataset import DenseDataset
 from coterie.tasks.dense.vision_config import VisionConfig
-from coterie.yaml_files import construct_from_yaml
 
 DATASET_KEY, VISION_KEY = "pictures", "vision"
+Kind = TypeVar("Kind")
 
 
 def list_dataset_kinds() -> dict[str, type[DenseDataset]]:
@@ -75,3 +75,19 @@ def parse_dataset(items: Any, path: Path, where: str) -> DenseDataset:
             raise ValueError(f"{given}: there is no folder {str(folder)[:300]}")
         fields["folder"] = str(folder)
     return construct_from_yaml(known[name], fields, where)
+
+
+def construct_from_yaml(kind: type[Kind], items: Any, where: str) -> Kind:
+    """Construct a frozen dataclass from a mapping of a YAML file.
+
+    Lists become tuples, and integers floats if a field is one. `where` is file and key, for the
+    ValueError that an unknown or missing field raises, or a value that does not fit.
+    """
+    if not isinstance(items, Mapping):
+        raise ValueError(f"{where} = {items!r}: give fields of {kind.__name__}, as key: value")
+    hints = get_type_hints(kind)
+    fields = {
+        str(key): coerce(value, hints.get(key, Any), f"{where}.{key}")
+        for key, value in items.items()
+    }
+    return serialization.construct(kind, fields, where)
