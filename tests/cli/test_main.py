@@ -34,7 +34,7 @@ FLAGS = {
     "compare": "--baseline --sequence --to",
     "diagnose": "--tasks --batches --batch-size --seed --to --base --device",
     "report": "--to --title --conflict --forgetting --media-root --tasks",
-    "compose": "--out --weights --text --media --tasks --take --device",
+    "compose": "--out --base --weights --text --media --tasks --take --device",
     "extract": "--task --to --format --threshold --curve --dtype --llama-cpp --base --tasks "
     "--device",
     "verify": "--base --for --json",
