@@ -25,8 +25,7 @@ def check_runs(runs: Sequence[Run]) -> None:
         if not isinstance(run.config.tasks, TextTasks):
             raise ValueError(
                 f"{run.folder} was trained on {type(run.config.tasks).__name__}, and compose is "
-                "for tasks that are answered in text: dense tasks have heads and gates of their "
-                "own; add them to a run with coterie.add_tasks"
+                "for tasks that are answered in text: train others together, as one run"
             )
 
 

@@ -39,6 +39,7 @@ class TaskSet(EvaluatedTasks):
         default_recipe: the recipe that `coterie check` checks where none is given.
         extract_format: the format that `coterie.extract` writes where none is given.
         model_plugins: the group of `coterie.plugins` whose models `load_model` knows by name.
+        min_batch_size: the fewest samples of one part of a batch from which something is learned.
         frozen: the tasks of an earlier run that stay as they are; None if all tasks are trained.
     """
 
@@ -47,6 +48,7 @@ class TaskSet(EvaluatedTasks):
     default_recipe: ClassVar[str] = "shared_lora"
     extract_format: ClassVar[str] = "adapter"
     model_plugins: ClassVar[str] = MODELS
+    min_batch_size: ClassVar[int] = 1
     frozen: FrozenTasks | None = None
 
     @classmethod

@@ -192,6 +192,12 @@ class RunConfig:
                     f"accumulation={self.accumulation} does not divide the batch size {size} of "
                     f"stage {stage.name!r}: accumulation says in how many parts a batch is computed"
                 )
+            if (part := size // self.accumulation) < self.tasks.min_batch_size:
+                raise ValueError(
+                    f"batch_size={size}, accumulation={self.accumulation}: a sample of "
+                    f"{type(self.tasks).__name__} learns from the others of its part of a batch, "
+                    f"and has {part - 1}: give at least {self.tasks.min_batch_size} a part"
+                )
 
     def get_global_batch_size(self, stage: Stage) -> int:
         """Return the samples of an optimizer step in `stage`."""

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -45,6 +46,9 @@ def test_the_file_is_read(tasks: RetrievalTasks) -> None:
         ("temperature: 0", r"tasks\.yaml: temperature = 0: give a number above 0"),
         ("k: 2", r"RecallAtK\(k=2\): give one of"),
         ("metric: exact", "metric: a file of retrieval tasks has the key `retrieval`"),
+        ("    metric: exact", r"retrieval\[1\].metric: pairs are ranked and scored by recall_at_k"),
+        ("    max_new_tokens: 3", r"retrieval\[1\].max_new_tokens: pairs are ranked"),
+        ("    name2: a", r"retrieval\[1\].name2: there is no such key"),
     ],
 )
 @pytest.mark.usefixtures("tasks")
@@ -53,6 +57,24 @@ def test_wrong_files(line: str, message: str, tmp_path: Path) -> None:
     (tmp_path / "tasks.yaml").write_text(f"{head}{line}\n")
     with pytest.raises(ValueError, match=message):
         coterie.read_tasks(tmp_path / "tasks.yaml")
+
+
+def test_what_trains_nothing_is_refused(tasks: RetrievalTasks, tmp_path: Path) -> None:
+    def train(**given: Any) -> None:
+        coterie.train(
+            small.plain(), base=small.base(), tasks=tasks, out=tmp_path / "run", steps=1,
+            progress=False, **given,
+        )  # fmt: skip
+
+    with pytest.raises(ValueError, match=r"batch_size=4, accumulation=4: a sample of Retrieval"):
+        train(batch_size=4, accumulation=4)
+    row = '{"question": "what?", "answer": "it"}\n'
+    (tmp_path / "rows.jsonl").write_text(2 * row)
+    with pytest.raises(
+        ValueError, match="task 'name', split 'train': all samples have the answer 'it'"
+    ):
+        train(batch_size=4)
+    assert all(not each.scores for each in tasks.summarize())
 
 
 def test_pairs_find_each_other_after_training(tasks: RetrievalTasks, tmp_path: Path) -> None:

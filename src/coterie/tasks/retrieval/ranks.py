@@ -1,6 +1,7 @@
 """Ranks of pairs by the cosines of their embeddings, in both directions."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import groupby, islice
 
 import torch
 import torch.nn.functional as F
@@ -36,3 +37,13 @@ def mark_equal(texts: Sequence[str]) -> Bool[Tensor, "samples samples"]:
     numbers = {text: number for number, text in enumerate(dict.fromkeys(texts))}
     ids = torch.tensor([numbers[text] for text in texts])
     return ids[:, None] == ids
+
+
+def check_answers_differ(answers: Iterable[str], what: str) -> None:
+    """Raise ValueError if there is one answer, which each prompt finds untrained."""
+    first, *_ = found = list(islice(groupby(answers), 2))
+    if len(found) == 1:
+        raise ValueError(
+            f"{what}: all samples have the answer {first[0][:40]!r}, and a prompt is to find its "
+            "own among others: give rows of different answers"
+        )

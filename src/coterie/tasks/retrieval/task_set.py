@@ -31,7 +31,7 @@ from coterie.tasks.retrieval.embedding import (
     embed,
     embed_pairs,
 )
-from coterie.tasks.retrieval.ranks import rank_pairs
+from coterie.tasks.retrieval.ranks import check_answers_differ, rank_pairs
 from coterie.tasks.split_summary import SplitSummary
 from coterie.tasks.task_set import Batch, Device, TaskSet
 from coterie.tasks.text.generation import prepare_inputs
@@ -39,6 +39,9 @@ from coterie.tasks.text.gradients import TextGradientSource
 from coterie.tasks.text.prediction_rows import compute_samples_digest
 from coterie.tasks.text.task import parse_text_tasks
 from coterie.tasks.text.task_set import TextTasks
+
+UNUSED = ("metric", "max_new_tokens")
+"""Keys of a text task that say how its answers are generated and scored."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +64,7 @@ class RetrievalTasks(TaskSet):
     k: int = 1
     yaml_key: ClassVar[str] = "retrieval"
     supports_blind: ClassVar[bool] = True
+    min_batch_size: ClassVar[int] = 2
     optional_settings: ClassVar[tuple[str, ...]] = ("quantize", "attention", "max_pixels")
     prediction_fields: ClassVar[tuple[str, ...]] = (
         "source", "question", "answers", "ranks", "statistics"
@@ -75,7 +79,14 @@ class RetrievalTasks(TaskSet):
                 f"`{cls.yaml_key}`, with a list of tasks under it, and may have `temperature` "
                 "and `k`"
             )
-        tasks = TextTasks(tasks=parse_text_tasks(items[cls.yaml_key], path))
+        listed = items[cls.yaml_key]
+        tasks = TextTasks(tasks=parse_text_tasks(listed, path, cls.yaml_key))
+        for number, item in enumerate(listed):
+            if unused := [name for name in UNUSED if name in item]:
+                raise ValueError(
+                    f"{path}: {cls.yaml_key}[{number}].{unused[0]}: pairs are ranked and scored by "
+                    "recall_at_k, and nothing is generated: leave it out"
+                )
         try:
             return cls(tasks=tasks, **settings)
         except ValueError as error:
@@ -123,9 +134,14 @@ class RetrievalTasks(TaskSet):
     def load_datasets(
         self, split: str, *, skip_bad_rows: bool = False, sample_check: SampleCheck | None = None
     ) -> Sequence[TaskDataset]:
-        return self.tasks.load_datasets(
+        """Load one data set for each task. Raises ValueError for one to train on of one answer."""
+        found = self.tasks.load_datasets(
             split, skip_bad_rows=skip_bad_rows, sample_check=sample_check
         )
+        for name, rows in zip(self.names, found if split == "train" else (), strict=False):
+            answers = (rows[number].answers[0] for number in range(len(rows)))
+            check_answers_differ(answers, f"task {name!r}, split {split!r}")
+        return found
 
     def describe_bad_rows(
         self, split: str, *, skip_bad_rows: bool = False, sample_check: SampleCheck | None = None
@@ -141,7 +157,9 @@ class RetrievalTasks(TaskSet):
         return self.tasks.find_missing_rows(split)
 
     def summarize(self, sample_check: SampleCheck | None = None) -> list[SplitSummary]:
-        return self.tasks.summarize(sample_check)  # pyright: ignore[reportArgumentType]  its own check
+        """Summarize the rows as those of text tasks, without scores of answers in text."""
+        found = self.tasks.summarize(sample_check)  # pyright: ignore[reportArgumentType]  its own check
+        return [replace(each, scores={}) for each in found]
 
     def list_notices(self, datasets: Sequence[Any]) -> list[str]:
         return self.tasks.list_notices(datasets)
@@ -189,9 +207,11 @@ class RetrievalTasks(TaskSet):
         """Embed all pairs and rank them among each other."""
         (name,) = dataset.tasks
         samples, metric = dataset.samples, self.get_metric(name)
+        texts = [sample.answers[0] for sample in samples]
+        check_answers_differ(texts, f"task {name!r}")
         collator = PairCollator(loaded.processor, self.names)
         queries, candidates, seconds = embed_pairs(loaded, collator, samples, **options)
-        ranks = rank_pairs(queries, candidates, [sample.answers[0] for sample in samples])
+        ranks = rank_pairs(queries, candidates, texts)
         rows = [
             {
                 "source": sample.source,

@@ -234,15 +234,16 @@ TASK_KEYS = tuple(
 """Keys of a task in YAML beside those that name the columns of its media, one a modality."""
 
 
-def parse_text_tasks(items: Any, path: Path) -> tuple[TextTask, ...]:
-    """Parse a list of tasks; relative paths in them are relative to the folder of their file.
+def parse_text_tasks(items: Any, path: Path, key: str = "tasks") -> tuple[TextTask, ...]:
+    """Parse the list of tasks under a key; relative paths in it are relative to the file's folder.
 
     Raises ValueError, naming the file and the position in it, if anything is wrong.
     """
+    where = f"{path}: {key}"
     if not (isinstance(items, list) and items):
-        raise ValueError(f"{path}: tasks = {format_value(items)}: give a list of at least one task")
-    tasks = [parse_task(item, path, f"{path}: tasks[{i}]") for i, item in enumerate(items)]
-    check_names_differ([task.name for task in tasks], f"{path}: tasks", kind="task")
+        raise ValueError(f"{where} = {format_value(items)}: give a list of at least one task")
+    tasks = [parse_task(item, path, f"{where}[{i}]") for i, item in enumerate(items)]
+    check_names_differ([task.name for task in tasks], where, kind="task")
     return tuple(tasks)
 
 
