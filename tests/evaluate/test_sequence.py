@@ -26,8 +26,10 @@ def test_a_folder_has_its_runs_in_natural_order(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="is no run, and 1 others are: give the runs of one"):
         group_sequences([run, tmp_path / "seeds"])
     (tmp_path / "empty").mkdir()
-    with pytest.raises(ValueError, match="there is no run in this folder"):
+    with pytest.raises(ValueError, match="empty: there is no run in this folder"):
         group_sequences(tmp_path / "empty")
+    with pytest.raises(ValueError, match="none is neither a run nor a folder of runs"):
+        group_sequences(tmp_path / "none")
     with pytest.raises(ValueError, match="a sequence without runs"):
         group_sequences([])
 
@@ -50,12 +52,32 @@ def test_a_step_that_continues_another_has_its_tasks(tmp_path: Path) -> None:
         load_sequence("x", [first, second])
 
 
+def test_steps_are_in_their_order_and_once(tmp_path: Path) -> None:
+    first = scored(tmp_path / "1", answers({"a": 4, "b": 4}))
+    recipe = coterie.recipes.shared_lora()
+    stage = replace(recipe.stages[0], adapter_from=str(first.folder), tasks=("b",))
+    second = scored(
+        tmp_path / "2", answers({"a": 4, "b": 4}), recipe=replace(recipe, stages=(stage,))
+    )
+    with pytest.raises(ValueError, match=r"2 continues .*1, and is before it in sequence 'x'"):
+        load_sequence("x", [second, first])
+    with pytest.raises(ValueError, match=r"sequence 'x' has .*1 twice: give each step once"):
+        load_sequence("x", [first, first])
+
+
 def test_seeds_have_the_same_steps(tmp_path: Path) -> None:
     runs = [*sequence(tmp_path / "0", FORGETS), *sequence(tmp_path / "1", FORGETS, seed=1)]
     with pytest.raises(ValueError, match="the runs 2 of seed 0, 1 of seed 1"):
         load_sequence("x", runs[:3])
-    with pytest.raises(ValueError, match="are the same step of sequence 'x' and trained other"):
+    with pytest.raises(ValueError, match=r"2 continues .*1, and is before it in sequence 'x'"):
         load_sequence("x", [*runs[:2], runs[3], runs[2]])
+    apart = [
+        scored(tmp_path / f"{task}{seed}", answers({task: 1}), seed=seed)
+        for seed, tasks in enumerate(("ab", "ba"))
+        for task in tasks
+    ]
+    with pytest.raises(ValueError, match="are the same step of sequence 'x' and trained other"):
+        load_sequence("x", apart)
 
 
 def test_a_chain_of_growth_is_a_sequence(tmp_path: Path) -> None:

@@ -239,3 +239,6 @@ def test_errors_name_what_is_wrong(tmp_path: Path) -> None:
     (tmp_path / "log.jsonl").write_text("")
     with pytest.raises(ValueError, match="holds no measurement: give the file"):
         report(tmp_path, out=tmp_path, conflict=tmp_path / "none.json")
+    (tmp_path / "other.json").write_text('{"tasks": {"a": {"score": 1}}}')
+    with pytest.raises(ValueError, match="holds no measurement: give the file"):
+        report(tmp_path, out=tmp_path, conflict=tmp_path / "other.json")

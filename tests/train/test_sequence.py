@@ -1,5 +1,6 @@
 """Groups of tasks one after another: what each step trains, and where it starts."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +57,8 @@ def test_replay_and_an_adapter_for_each(tmp_path: Path) -> None:
         ({"groups": (("caption", "ocr"),)}, "give two groups or more"),
         ({"groups": (("caption",), ("caption",))}, "task 'caption' is there twice"),
         ({"groups": (("caption",), ("chart",))}, "there is no task 'chart'; the tasks are caption"),
+        ({"groups": ("caption", "ocr")}, r"groups=\('caption', 'ocr'\): give a list for each step"),
+        ({"groups": None}, "groups=None: give a list for each step, such as"),
         ({"start": "zero"}, "start='zero': allowed are"),
         ({"replay": 1.0}, r"replay=1.0: a share of the samples in \[0, 1\)"),
         ({"replay": 0.1, "start": "base"}, "nothing to forget"),
@@ -64,6 +67,19 @@ def test_replay_and_an_adapter_for_each(tmp_path: Path) -> None:
 def test_what_does_not_fit(options: dict[str, Any], message: str, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=message):
         learn(tmp_path, **options)
+
+
+def test_what_a_later_step_cannot_do_is_told_before_the_first(tmp_path: Path) -> None:
+    taken = small.trained(tmp_path / "out" / "step-2", small.plain(), steps=1)
+    with pytest.raises(ValueError, match="step-2 has a run already: go on with resume=True"):
+        learn(tmp_path / "out")
+    first, second = small.tasks()
+    (tmp_path / "bad.jsonl").write_text('{"question": "what?"}\n')
+    bad = replace(second, rows={"train": str(tmp_path / "bad.jsonl")})
+    with pytest.raises(ValueError, match=r"bad.jsonl:1: answer: is missing"):
+        learn(tmp_path / "base", tasks=(first, bad), start="base")
+    assert taken.is_finished
+    assert not any((tmp_path / each / "step-1").exists() for each in ("out", "base"))
 
 
 def test_a_recipe_of_several_stages_has_no_one_end(tmp_path: Path) -> None:

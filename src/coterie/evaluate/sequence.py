@@ -67,10 +67,12 @@ def open_steps(runs: Runs) -> list[Run]:
     a folder for each seed.
     """
     if isinstance(runs, str | Path) and not _is_run(runs):
-        files = (path for pattern in ("*", "*/*") for path in Path(runs).expanduser().glob(pattern))
+        if not (folder := Path(runs).expanduser()).is_dir():
+            raise ValueError(f"{folder} is neither a run nor a folder of runs: {ADVICE}")
+        files = (path for pattern in ("*", "*/*") for path in folder.glob(pattern))
         runs = sorted((str(each) for each in files if _is_run(each)), key=_make_natural_key)
         if not runs:
-            raise ValueError(f"there is no run in this folder: {ADVICE}")
+            raise ValueError(f"{folder}: there is no run in this folder: {ADVICE}")
     found = resolve_runs(runs)
     if not found:
         raise ValueError(f"a sequence without runs: {ADVICE}")
@@ -129,12 +131,26 @@ def _check_steps(name: str, by_seed: Mapping[int, Sequence[Run]]) -> None:
         )
     first = next(iter(by_seed.values()))
     for runs in by_seed.values():
+        _check_order(name, runs)
         for one, other in zip(first, runs, strict=True):
             if list_trained_tasks(one) != list_trained_tasks(other):
                 raise ValueError(
                     f"{one.folder} and {other.folder} are the same step of sequence {name!r} and "
                     "trained other tasks: give the runs of each seed in the order of the steps"
                 )
+
+
+def _check_order(name: str, runs: Sequence[Run]) -> None:
+    """Raise ValueError for a run that is given twice, or before the one that it continues."""
+    folders = [run.folder.resolve() for run in runs]
+    for number, run in enumerate(runs):
+        if folders[number] in folders[:number]:
+            raise ValueError(f"sequence {name!r} has {run.folder} twice: give each step once")
+        if later := _list_starts(run).intersection(folders[number:]):
+            raise ValueError(
+                f"{run.folder} continues {later.pop()}, and is before it in sequence {name!r}: "
+                "give the runs in the order of the steps"
+            )
 
 
 def _list_first_trained(runs: Sequence[Run]) -> tuple[tuple[str, ...], ...]:
@@ -149,8 +165,15 @@ def _list_first_trained(runs: Sequence[Run]) -> tuple[tuple[str, ...], ...]:
 
 def _continues(run: Run) -> bool:
     """Return whether a run's weights start from those of an earlier run."""
-    stages = run.config.recipe.stages
-    return run.config.tasks.frozen is not None or any(each.adapter_from for each in stages)
+    return bool(_list_starts(run))
+
+
+def _list_starts(run: Run) -> set[Path]:
+    """Return the folders of the runs that a run's weights start from, where they were then."""
+    frozen = run.config.tasks.frozen
+    given = [each.adapter_from for each in run.config.recipe.stages]
+    given += [] if frozen is None else [frozen.run]
+    return {Path(each).resolve() for each in given if each}
 
 
 def _load_untrained(

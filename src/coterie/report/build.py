@@ -4,7 +4,8 @@ import base64
 import hashlib
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,6 +16,8 @@ from coterie.report import formatting, heatmap
 from coterie.report.context import ReportContext
 from coterie.report.correctness import describe_metric
 from coterie.report.section import Section, find_sections
+from coterie.report.sections.conflict import parse_measurement
+from coterie.report.sections.forgetting import parse_sequences
 from coterie.report.sections.scores import compare_to_baseline
 from coterie.report.systems import group_systems
 from coterie.train.run_directory import RunDirectory
@@ -93,8 +96,12 @@ def write_report(
     """Write a page as `report` does, and return its sentences, too."""
     context = ReportContext(
         systems=group_systems(runs), command=command,
-        conflict_before=load_measurement("conflict", conflict, "`coterie diagnose`"),
-        forgetting=load_measurement("forgetting", forgetting, "`coterie compare --sequence --to`"),
+        conflict_before=load_measurement(
+            "conflict", conflict, "`coterie diagnose`", partial(parse_measurement, "")
+        ),
+        forgetting=load_measurement(
+            "forgetting", forgetting, "`coterie compare --sequence --to`", parse_sequences
+        ),
         media_roots=tuple(Path(each).expanduser() for each in media_roots),
     )  # fmt: skip
     out = Path(out).expanduser()
@@ -132,10 +139,15 @@ def summarize_table(table: Table) -> str:
     return "" if best is None else next(compare_to_baseline(table, best))
 
 
-def load_measurement(name: str, given: Any, source: str) -> Mapping[str, Any] | None:
+def load_measurement(
+    name: str,
+    given: Any,
+    source: str,
+    parse: Callable[[Mapping[str, Any]], Iterable[Mapping[str, Any]]],
+) -> Mapping[str, Any] | None:
     """Return a measurement as its file holds it; `name` and `source` are for the message.
 
-    Raises ValueError for a file without one.
+    Raises ValueError for a file in which `parse` finds none, such as one of another kind.
     """
     if given is None or isinstance(given, Mapping):
         return given
@@ -143,7 +155,7 @@ def load_measurement(name: str, given: Any, source: str) -> Mapping[str, Any] | 
         return given.dump()
     file = Path(given).expanduser()
     data = RunDirectory(file.parent).try_read_mapping(file)
-    if not data:
+    if not any(True for _ in parse(data or {})):
         raise ValueError(
             f"{name}={str(given)!r} holds no measurement: give the file that {source} wrote, or "
             "leave it out"

@@ -10,10 +10,12 @@ import torch
 from coterie.recipe import Recipe
 from coterie.stage import Stage
 from coterie.task_file import find_tasks
+from coterie.train.config import RunConfig
 from coterie.train.named_recipes import find_recipe
-from coterie.train.run import Run
+from coterie.train.run import Run, make_absolute_base
+from coterie.train.run_directory import RunDirectory
 from coterie.train.settings import TrainSettings
-from coterie.train.train import train
+from coterie.train.train import SETTINGS, train
 
 STARTS = ("previous", "base")
 
@@ -57,11 +59,11 @@ def train_sequence(
         settings: of each step, and resume, progress and device, as in `coterie.train`; `steps` is
             that of one group. With `resume`, finished steps are not trained again.
 
-    Raises as `coterie.train`, and ValueError for groups that do not fit the tasks.
+    Raises as `coterie.train`, and ValueError for groups that do not fit the tasks. Rows of all
+    steps, and their folders, are checked before the first.
     """
-    recipe, found = find_recipe(recipe), find_tasks(tasks)
-    steps = [tuple(group) for group in groups]
-    _check_groups(steps, found.names)
+    recipe, found, folder = find_recipe(recipe), find_tasks(tasks), Path(out).expanduser()
+    steps = _parse_groups(groups, found.names)
     if start not in STARTS:
         raise ValueError(f"start={start!r}: allowed are {STARTS}")
     if not 0 <= replay < 1:
@@ -76,6 +78,15 @@ def train_sequence(
             f"recipe {recipe.name!r} has {len(recipe.stages)} stages, and a step goes on where the "
             "one before ended: give a recipe of one stage, such as 'shared_lora', or start='base'"
         )
+    folders = [folder / f"step-{number}" for number in range(1, len(steps) + 1)]
+    _check_folders(folders, resume=settings.get("resume", False))
+    # Slow to import: PEFT and DTensor.
+    from coterie.train.datasets import load_rows
+
+    if start == "base":  # its steps read their own rows alone, the last long after the first
+        own: Any = {name: each for name, each in settings.items() if name in SETTINGS}
+        chosen = found.select([name for names in steps for name in names])
+        load_rows(RunConfig(recipe=recipe, base=make_absolute_base(base), tasks=chosen, **own))
     runs: list[Run] = []
     for number, names in enumerate(steps, 1):
         own = recipe
@@ -88,7 +99,7 @@ def train_sequence(
                 own,
                 base=base,
                 tasks=found if start == "previous" else found.select(names),
-                out=Path(out).expanduser() / f"step-{number}",
+                out=folders[number - 1],
                 **settings,
             )
         )
@@ -109,7 +120,14 @@ def make_step(
     )
 
 
-def _check_groups(groups: Sequence[tuple[str, ...]], names: Sequence[str]) -> None:
+def _parse_groups(given: Any, names: Sequence[str]) -> list[tuple[str, ...]]:
+    if not isinstance(given, Sequence) or any(
+        isinstance(each, str) or not isinstance(each, Sequence) for each in (given, *given)
+    ):
+        raise ValueError(
+            f"groups={given!r}: give a list for each step, such as [['{names[0]}'], ...]"
+        )
+    groups = [tuple(group) for group in given]
     listed = [name for group in groups for name in group]
     shown = [list(group) for group in groups]
     if len(groups) < 2 or not all(groups):
@@ -122,3 +140,16 @@ def _check_groups(groups: Sequence[tuple[str, ...]], names: Sequence[str]) -> No
         raise ValueError(
             f"groups={shown}: there is no task {strange[0]!r}; the tasks are {', '.join(names)}"
         )
+    return groups
+
+
+def _check_folders(folders: Sequence[Path], *, resume: bool) -> None:
+    """Raise ValueError, before the first step, for a folder in which a later one cannot train."""
+    from coterie.train.resume import check_free
+
+    for directory in map(RunDirectory, folders):
+        check_free(directory)
+        if directory.is_run and directory.is_started and not resume:
+            raise ValueError(
+                f"{directory.folder} has a run already: go on with resume=True, or give another out"
+            )

@@ -33,6 +33,8 @@ def test_the_page_shows_the_file(tmp_path: Path) -> None:
     assert "#forgetting" not in report(last, out=tmp_path / "page.html").read_text("utf-8")
     with pytest.raises(ValueError, match=r"forgetting='no\.json' holds no measurement: give the"):
         report(last, out=tmp_path / "page.html", forgetting="no.json")
+    with pytest.raises(ValueError, match=r"scores\.json' holds no measurement: give the"):
+        report(last, out=tmp_path / "page.html", forgetting=last.folder / "scores.json")
 
 
 def test_a_damaged_file_shows_nothing() -> None:
