@@ -82,6 +82,13 @@ def export_classes(package: str) -> tuple[Callable[[str], Any], Callable[[], lis
     return find, list_names
 
 
+def find_functions(package: str, folders: Iterable[str]) -> dict[str, Callable[..., Any]]:
+    """Return name -> function of a package's files, each of which defines one of its own name."""
+    modules = sorted(list_module_names(folders, f"{package}."))
+    names = {module: module.rpartition(".")[2] for module in modules}
+    return {name: getattr(import_module(module), name) for module, name in names.items()}
+
+
 def get_own_classes(module: str) -> dict[str, type]:
     """Return name -> class of the classes that a module defines, after importing it."""
     names = vars(import_module(module)).items()

@@ -3,6 +3,7 @@
 import inspect
 import pkgutil
 import re
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from importlib import import_module
@@ -41,6 +42,7 @@ from coterie.losses.load_balance import LoadBalance
 from coterie.losses.mutual_information import MutualInformation
 from coterie.losses.sparsity import Sparsity
 from coterie.losses.z import ZLoss
+from coterie.public_names import find_functions
 from coterie.recipe import Recipe
 from tests.tiny import TINY, Tiny
 
@@ -87,6 +89,19 @@ def test_the_folder_exports_its_functions_and_nothing_else() -> None:
     assert sorted(recipes.__all__) == NAMES
     for name in NAMES:
         assert getattr(recipes, name) is getattr(import_module(f"coterie.recipes.{name}"), name)
+
+
+def test_a_new_recipe_is_one_new_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "half_lora.py").write_text(
+        "from coterie.recipes.shared_lora import shared_lora\n\n\n"
+        "def half_lora():\n    return shared_lora(rank=4)\n"
+    )
+    monkeypatch.setattr(recipes, "__path__", [*recipes.__path__, str(tmp_path)])
+    found = find_functions("coterie.recipes", recipes.__path__)
+    monkeypatch.delitem(sys.modules, "coterie.recipes.half_lora")
+    monkeypatch.delattr(recipes, "half_lora")  # the module, which importing it has set
+    assert sorted(found) == sorted([*NAMES, "half_lora"])
+    assert found["half_lora"]() == recipes.shared_lora(rank=4)
 
 
 @pytest.mark.parametrize("name", NAMES)
