@@ -95,6 +95,8 @@ def test_items_of_tuples() -> None:
 def test_how_it_is_said(hint: object, said: str) -> None:
     with pytest.raises(ValueError, match=rf"^rank takes {said}, not 'many'$"):
         coerce("many", hint, "rank")
+    with pytest.raises(ValueError, match=r'"is": "MODULE:NAME"} of a Box, and its fields$'):
+        coerce({"lid": "open"}, Box | None, "box")
 
 
 @dataclass(frozen=True)

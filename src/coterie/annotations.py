@@ -50,8 +50,12 @@ def matches_annotation(value: Any, hint: Any) -> bool:
     if hint in LITERAL_TYPES:
         # A bool is an int to Python.
         return isinstance(value, LITERAL_TYPES[hint]) and (hint is bool or type(value) is not bool)
-    is_kind = is_dataclass(hint) or isabstract(hint)
-    return not is_kind or (isinstance(value, Mapping) and "is" in value)
+    return not is_kind(hint) or (isinstance(value, Mapping) and "is" in value)
+
+
+def is_kind(hint: Any) -> bool:
+    """Return whether an annotation is a dataclass or an interface, whose values have "is"."""
+    return is_dataclass(hint) or isabstract(hint)
 
 
 def coerce(value: Any, hint: Any, name: str) -> Any:
@@ -66,7 +70,11 @@ def coerce(value: Any, hint: Any, name: str) -> Any:
     if not matches_annotation(value, hint):
         is_class = get_origin(hint) is None and type(hint) is type
         allowed = hint.__name__ if is_class else hint
-        raise ValueError(f"{name} takes {allowed}, not {abbreviate(value)}")
+        kind = next(filter(is_kind, (hint, *get_args(hint))), None)
+        advice = (
+            f'; give {{"is": "MODULE:NAME"}} of a {kind.__name__}, and its fields' if kind else ""
+        )
+        raise ValueError(f"{name} takes {allowed}, not {abbreviate(value)}{advice}")
     options = get_args(hint) or (hint,)
     return float(value) if type(value) is int and float in options and int not in options else value
 

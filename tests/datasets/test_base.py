@@ -27,6 +27,7 @@ def test_sensors_by_name() -> None:
         (("dept",), (), (), r"Box\(inputs=\('dept',\)\): give some of image, depth .*mean depth"),
         (("image", "image"), (), (), "give each input once"),
         (("image", "depth"), ("image",), (), r"optional=\('image',\)\): give some of depth"),
+        (("image",), ("depth",), (), r"optional=\('depth',\)\): the image is the only input, and"),
         (("depth",), ("depth",), (), "every sample needs an input; leave one of depth out"),
         (
             ("image", "depth"),

@@ -3,6 +3,7 @@
 import os
 import signal
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -54,6 +55,16 @@ def test_each_stage_starts_from_what_it_should(whole: Run) -> None:
         down, up = (branch[f"{place}.up_proj.coterie_experts.{part}"] for part in ("down", "up"))
         assert torch.equal(start["down"][number], down) and up.any()
         assert torch.allclose(start["up"][number], 8 * up.T)
+
+
+def test_a_start_that_is_not_there_is_told_before_the_first_stage(tmp_path: Path) -> None:
+    options: Any = {"stages": ("alignment", "unified"), "experts_from": (str(tmp_path / "none"),)}
+    with pytest.raises(ValueError, match=r"stage 'unified', experts_from: .*none is no folder"):
+        trained(tmp_path / "run", recipe(**options))
+    (tmp_path / "none").mkdir()
+    with pytest.raises(ValueError, match=r"stage 'unified', experts_from: .*none has neither an"):
+        trained(tmp_path / "run", recipe(**options))
+    assert not (tmp_path / "run" / "log.jsonl").exists()
 
 
 def test_each_stage_is_logged_on_its_own_tasks(whole: Run) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import signal
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +10,11 @@ import numpy as np
 import pytest
 
 from coterie.data import ShareAdaptation, TaskSampling
-from coterie.train import Run
+from coterie.train import Run, train
 from coterie.train.task_shares import TaskShares
 from coterie.train.trainer import MixtureTrainer
 from tests.processes import in_two
-from tests.train.small import content, lines, plain, trained
+from tests.train.small import base, content, lines, plain, tasks, trained
 
 MIX = TaskSampling(
     temperature="equal", one_task_per_batch=True, adaptation=ShareAdaptation(step=0.2)
@@ -101,5 +102,18 @@ def test_what_does_not_fit(tmp_path: Path) -> None:
     lowest = TaskSampling(adaptation=ShareAdaptation(lowest=0.6))
     with pytest.raises(ValueError, match=r"a lowest share of at most 0\.5"):
         adapted(tmp_path / "x", mix=lowest)
+    with pytest.raises(ValueError, match="of two tasks or more, and caption has validation rows"):
+        adapt_without(tmp_path / "y", "ocr")
+    with pytest.raises(ValueError, match="evaluate_every=2: no task has validation rows; name a"):
+        adapt_without(tmp_path / "y", "caption", "ocr")
     with pytest.raises(ValueError, match="a stage of 1 tasks needs two or more"):
         trained(tmp_path / "y", plain(tasks=("ocr",)), **OPTIONS)
+
+
+def adapt_without(folder: Path, *names: str) -> Run:
+    """Train where these tasks have no validation rows."""
+    changed = tuple(
+        replace(each, rows={"train": each.rows["train"]}) if each.name in names else each
+        for each in tasks()
+    )
+    return train(plain(), base=base(), tasks=changed, out=folder, progress=False, **OPTIONS)

@@ -78,9 +78,14 @@ def select_sensors(
     check_names(kind, tuple(inputs), sensors, field="inputs")
     if len(set(inputs)) < len(inputs):
         raise ValueError(f"{kind}(inputs={tuple(inputs)}): give each input once")
+    others = [each for each in inputs if each != IMAGE.name]
+    if optional and not others:
+        raise ValueError(
+            f"{kind}(optional={tuple(optional)}): the image is the only input, and every sample "
+            "has it; leave it out, or add to inputs"
+        )
     if optional:
-        check_names(kind, tuple(optional), [each for each in inputs if each != IMAGE.name],
-                    field="optional")  # fmt: skip
+        check_names(kind, tuple(optional), others, field="optional")
     if not set(inputs) - set(optional):
         raise ValueError(
             f"{kind}(optional={tuple(optional)}): every sample needs an input; leave one of "

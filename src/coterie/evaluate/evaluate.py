@@ -22,7 +22,7 @@ def evaluate(  # noqa: PLR0913  the choices of one call, each by its name
     batch_size: int = 16,
     limit: int | None = None,
     blind: bool = False,
-    without: Sequence[str] = (),
+    without: str | Sequence[str] = (),
     untrained: bool = False,
     skip_bad_rows: bool | None = None,
     device: str | torch.device | None = None,
@@ -40,8 +40,8 @@ def evaluate(  # noqa: PLR0913  the choices of one call, each by its name
         batch_size: samples of a forward pass, at least 1.
         limit: samples per task, the same ones in every run; None for all.
         blind: remove images and audio, to measure what the text alone reveals.
-        without: names of sensors of a dense data set that the model does not get, to measure what
-            they add.
+        without: a name or names of sensors of a dense data set that the model does not get, to
+            measure what they add.
         untrained: evaluate the run's base model, without the trained weights.
         skip_bad_rows: skip rows that cannot be read, count them in the scores, and list them in
             bad_rows.SPLIT.jsonl; None for what the run was trained with.
@@ -58,7 +58,8 @@ def evaluate(  # noqa: PLR0913  the choices of one call, each by its name
     distributed.init_distributed(chosen)
     evaluation = Evaluation(
         run=run, split=split, batch_size=batch_size, limit=limit, blind=blind,
-        without=tuple(without), untrained=untrained, skip_bad_rows=skip, device=chosen,
+        without=(without,) if isinstance(without, str) else tuple(without),
+        untrained=untrained, skip_bad_rows=skip, device=chosen,
     )  # fmt: skip
     work = "-".join(filter(None, ("evaluation", evaluation.control)))
     place = "a folder by --to (Run.read(..., to=))"

@@ -83,7 +83,8 @@ class StageBatchSampler:
 def make_stage_shares(config: RunConfig, stage: Stage, sizes: Sequence[int]) -> TaskShares | None:
     """Return the shares of a stage's tasks that validation adapts; None where `mix` has it not.
 
-    Raises ValueError for tasks whose samples are the same, for `task_shares`, and as `TaskShares`.
+    Raises ValueError for tasks whose samples are the same, for `task_shares`, for fewer than two
+    tasks with validation rows, and as `TaskShares`.
     """
     if config.mix.adaptation is None:
         return None
@@ -97,6 +98,13 @@ def make_stage_shares(config: RunConfig, stage: Stage, sizes: Sequence[int]) -> 
     weights = compute_sampling_weights(config, stage, sizes)
     shares = config.mix.compute_task_probabilities([sizes[each] for each in own], weights)
     names = [config.task_names[each] for each in own]
+    validated = set(config.tasks.select_with("validation").names).intersection(names)
+    if len(validated) < 2 <= len(names):
+        raise ValueError(
+            f"stage {stage.name!r} and {config.mix.adaptation}: shares follow the validation of "
+            f"two tasks or more, and {' and '.join(sorted(validated)) or 'none'} has validation "
+            "rows: name a validation split in tasks.yaml, or leave mix.adaptation out"
+        )
     assert stage.steps is not None
     first = dict(zip(names, shares.tolist(), strict=True))
     return TaskShares(config.mix.adaptation, first, steps=stage.steps)

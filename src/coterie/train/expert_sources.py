@@ -49,12 +49,26 @@ def read_source(folder: Path, base_model: Any, run: RunDirectory) -> ExpertSourc
 
     Raises ValueError for anything else, and for one of another base model than that of `run`.
     """
-    if (found := find_adapter(folder)) is None:
+    if (found := find_source(folder, run)) is None:
         return read_model(folder, base_model)
-    check_base(folder, run)
     config: Any = CoterieConfig.from_pretrained(found)
     mixtures = config.parse_mixtures()
     return read_adapter(found, mixtures, base_model, name=str(folder))
+
+
+def find_source(folder: Path, run: RunDirectory) -> Path | None:
+    """Return the folder of the adapter of a source; None for one of a whole model.
+
+    Raises ValueError as `read_source`, as far as that is known without the weights' values.
+    """
+    if (found := find_adapter(folder)) is not None:
+        check_base(folder, run)
+    elif not any(folder.glob("*.safetensors")):
+        raise ValueError(
+            f"{folder} has neither an adapter of coterie nor a model in *.safetensors: give a run, "
+            "a stage's folder, or a model's"
+        )
+    return found
 
 
 def find_adapter(folder: Path) -> Path | None:
@@ -150,11 +164,6 @@ def read_model(folder: Path, base_model: Any) -> ExpertSource:
     Other weights that differ are noted. Raises ValueError for a missing or another MLP.
     """
     files = sorted(folder.glob("*.safetensors"))
-    if not files:
-        raise ValueError(
-            f"{folder} has neither an adapter of coterie nor a model in *.safetensors: give a run, "
-            "a stage's folder, or a model's"
-        )
     own = dict(base_model.named_parameters())
     inside = {name.rpartition(".")[0] for name in own} & list_mlp_linears(base_model)
     by_layer = {shorten(name): name for name in own}

@@ -15,6 +15,7 @@ from coterie.train.expert_sources import (
     ExpertSource,
     check_base,
     find_adapter,
+    find_source,
     read_adapter,
     read_source,
 )
@@ -23,6 +24,23 @@ from coterie.train.frozen_tasks import initialize_from_run
 from coterie.train.run_directory import RunDirectory
 from coterie.train.trainable import make_stage_mixtures
 from coterie.tuner.config import CoterieConfig
+
+
+def check_starts(stage: Stage, directory: RunDirectory) -> None:
+    """Raise ValueError unless the runs that a stage starts from are there, as `read_source` does.
+
+    Called for all stages before the first, which may take days.
+    """
+    for name, folders, find in (
+        ("start_from", (stage.start_from,), find_start_adapter),
+        ("adapter_from", (stage.adapter_from,), find_start_adapter),
+        ("experts_from", stage.experts_from, find_source),
+    ):
+        for folder in filter(None, folders):
+            try:
+                find(Path(folder), directory)
+            except ValueError as error:
+                raise ValueError(f"stage {stage.name!r}, {name}: {error}") from None
 
 
 def read_expert_sources(

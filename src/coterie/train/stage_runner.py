@@ -31,7 +31,11 @@ from coterie.train.frozen_caches import cache_encoder_features, cache_hidden_sta
 from coterie.train.frozen_mixtures import check_frozen_tensors, has_mixtures_by_task
 from coterie.train.frozen_tasks import exclude_frozen
 from coterie.train.header import describe_training
-from coterie.train.initial_weights import read_expert_sources, set_initial_weights
+from coterie.train.initial_weights import (
+    check_starts,
+    read_expert_sources,
+    set_initial_weights,
+)
 from coterie.train.interrupt import InterruptHandler, StoppedBySignal
 from coterie.train.metric_log import MetricLog
 from coterie.train.model_card import write_model_card
@@ -64,6 +68,10 @@ class StageRunner:
         self.is_sharded = sharding.is_used(self.config) or expert_parallel.is_used(self.config)
         self.finished_stages = read_finished_stages(directory)
         self.base_parameters: tuple[str, ...] = ()
+        for stage in self.stages[len(self.finished_stages) :]:  # what stops one is told here
+            check_starts(stage, directory)
+            self._make_validation(stage)
+            make_stage_shares(config, stage, self.samples.sizes)
 
     def train(self) -> None:
         """Train the remaining stages, and write the adapter."""
@@ -206,8 +214,13 @@ class StageRunner:
 
     def _make_validation(self, stage: Stage) -> Validation | None:
         config = self.config
-        if config.patience is None and not self.validation:
+        if not config.validates:
             return None
+        if config.patience is None and not self.validation:
+            raise ValueError(
+                f"evaluate_every={config.evaluate_every}: no task has validation rows; name a "
+                "validation split in tasks.yaml, or leave it out"
+            )
         names = config.tasks.select_with("validation").names
         own = find_datasets(stage, names, len(self.validation))
         size = max(1, config.get_global_batch_size(stage) // config.accumulation)

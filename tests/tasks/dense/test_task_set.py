@@ -6,7 +6,7 @@ import os
 import shutil
 import signal
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -16,11 +16,14 @@ from safetensors.torch import load_file
 import coterie
 from coterie import Mixture, Recipe, Stage, TaskGate, recipes
 from coterie.experts.lora import Lora
+from coterie.models.multitask_vision.fusions.mean import MeanFusion
 from coterie.models.multitask_vision.heads import LinearHead
 from coterie.models.multitask_vision.modeling import MultiTaskVisionModel
 from coterie.tasks.dense.augment import Augment
 from coterie.tasks.dense.collator import DenseCollator
+from coterie.tasks.dense.kinds.depth import Depth
 from coterie.tasks.dense.kinds.regression import Regression
+from coterie.tasks.dense.sensor import IMAGE, Sensor
 from coterie.tasks.dense.task_set import DenseTasks
 from coterie.tasks.dense.vision_config import VisionConfig
 from coterie.tasks.losses import compute_objective, sum_by_task
@@ -397,3 +400,19 @@ def test_one_task_of_the_set_is_the_single_task_model(tmp_path: Path) -> None:
     run = learned(tmp_path, recipes.dense(), Gallery(names=("grey",)), steps=1)
     assert "information" not in run.read_log()[-1]
     assert run.task_names == ("grey",) and list(said(run.load().model)) == ["grey"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Deep(Gallery):
+    """The gallery, whose samples may have a depth, and have none."""
+
+    @property
+    def sensors(self) -> tuple[Sensor, ...]:
+        return (IMAGE, Sensor(task=Depth(name="depth"), optional=True))
+
+
+def test_an_input_that_no_sample_has_is_told() -> None:
+    tasks = DenseTasks(dataset=Deep(), vision=VisionConfig(fusion=MeanFusion()))
+    said = "no training sample has the input 'depth', and its backbone is not trained"
+    assert tasks.list_notices(tasks.load_datasets("train")) == [said]
+    assert DenseTasks(dataset=Gallery()).list_notices(tasks.load_datasets("train")) == []

@@ -112,6 +112,8 @@ def test_sensors_that_cannot_be() -> None:
         VisionConfig().check_sensors((IMAGE, DEPTH))
     with pytest.raises(ValueError, match=r"vision.without=\('depth',\): give some of the inputs"):
         VisionConfig(without=("depth",)).check_sensors((IMAGE,))
+    with pytest.raises(ValueError, match=r"vision.drop_sensors=0.5, and .* input image alone, whi"):
+        VisionConfig(drop_sensors=0.5).check_sensors((IMAGE,))
     with pytest.raises(ValueError, match=r"drop_sensors=1.0\): give 0 or more, below 1"):
         VisionConfig(drop_sensors=1.0)
 

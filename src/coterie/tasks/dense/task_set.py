@@ -93,6 +93,15 @@ class DenseTasks(TaskSet):
         check_withheld(names, self.dataset.sensors, "without")
         return replace(self, vision=replace(self.vision, without=tuple(names)))
 
+    def list_notices(self, datasets: Sequence[DenseSamples]) -> list[str]:
+        optional = [sensor.name for sensor in self.dataset.sensors if sensor.optional]
+        return [
+            f"no training sample has the input {name!r}, and its backbone is not trained"
+            for name in optional
+            for rows in datasets
+            if not any(name in rows[number].sensors for number in range(len(rows)))
+        ]
+
     def get_training_settings(self) -> dict[str, Any]:
         settings = {"vision": self.vision, "frozen": self.frozen}
         return {name: serialization.dump(each, name=name) for name, each in settings.items()}

@@ -66,7 +66,16 @@ class VisionConfig:
             )
 
     def check_sensors(self, sensors: Sequence[Sensor]) -> None:
-        """Raise ValueError for several sensors without fusion, or unknown ones in `without`."""
+        """Raise ValueError for sensors that do not fit the configuration.
+
+        Several need a fusion, one alone cannot be dropped, and `without` names some of them.
+        """
+        if len(sensors) == 1 and self.drop_sensors:
+            raise ValueError(
+                f"vision.drop_sensors={self.drop_sensors}, and the data set has the input "
+                f"{sensors[0].name} alone, which always remains: give further inputs, or leave "
+                "drop_sensors out"
+            )
         if len(sensors) > 1 and self.fusion is None:
             names = " and ".join(sensor.name for sensor in sensors)
             raise ValueError(
