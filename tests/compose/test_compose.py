@@ -10,9 +10,10 @@ import pytest
 import torch
 
 import coterie
+from coterie.evaluate.predictions import compute_adapter_digest
 from coterie.extract.fixed_task import make_fixed_task_loras
 from coterie.serve.engine import InferenceEngine
-from coterie.train import Run
+from coterie.train import Run, train_from_config
 from coterie.train.inputs import compute_base_digests, read_input_digests
 from coterie.tuner.config import CoterieConfig
 from tests.compose import runs
@@ -194,3 +195,19 @@ def test_wrong_arguments(given: dict[str, Any], said: str, tmp_path: Path) -> No
 def test_several_runs_are_needed(names: Sequence[str], said: str, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=said):
         coterie.compose([runs.naive(name) for name in names], out=tmp_path / "run")
+
+
+def test_one_that_was_cut_off_is_composed_again_and_never_trained(tmp_path: Path) -> None:
+    parents = [runs.naive(name) for name in BOTH]
+    whole = coterie.compose(parents, out=tmp_path / "run")
+    folder = whole.directory.adapter_folder
+    before = compute_adapter_digest(folder)
+    for is_whole in (True, False):
+        with pytest.raises(ValueError, match="holds runs that were composed, without training"):
+            train_from_config(whole.config, out=whole.folder, resume=True)
+        assert folder.exists() == is_whole
+        shutil.rmtree(folder, ignore_errors=True)
+        with pytest.raises(ValueError, match=r"train it first, or remove .*run, and compose its"):
+            coterie.evaluate(whole)
+    again = coterie.compose(parents, out=tmp_path / "run")
+    assert compute_adapter_digest(again.directory.adapter_folder) == before

@@ -71,7 +71,7 @@ def test_what_does_not_fit(options: dict[str, Any], message: str, tmp_path: Path
 
 def test_what_a_later_step_cannot_do_is_told_before_the_first(tmp_path: Path) -> None:
     taken = small.trained(tmp_path / "out" / "step-2", small.plain(), steps=1)
-    with pytest.raises(ValueError, match="step-2 has a run already: go on with resume=True"):
+    with pytest.raises(ValueError, match="step-2' already has a run: resume it with"):
         learn(tmp_path / "out")
     first, second = small.tasks()
     (tmp_path / "bad.jsonl").write_text('{"question": "what?"}\n')

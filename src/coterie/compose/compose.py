@@ -90,7 +90,7 @@ def compose(  # noqa: PLR0913  the choices of one call, each by its name
     joined = join_tasks(opened) if given is None else given
     directory = RunDirectory(Path(out))
     check_free(directory)
-    if directory.is_run:
+    if directory.is_started:  # what was cut off before its weights is written again
         raise ValueError(f"{directory.folder} has a run already: give a new folder")
     sources = [Source.open(run) for run in opened]
     check_sources(sources, larger)

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from coterie.evaluate.estimates import SampleStatistics
 from coterie.io import read_json, write, write_json
 from coterie.tasks.predictions import Prediction
 from coterie.tasks.task_set import TaskSet
+from coterie.train.run_directory import RunDirectory
 
 WEIGHT_SUFFIXES = (".safetensors", ".bin", ".pt", ".pth")
 BLOCKS, BLOCK_BYTES = 256, 4096
@@ -79,8 +79,8 @@ def compute_adapter_digest(folder: Path) -> str:
     files = sorted(each for each in folder.glob("adapter_*") if each.is_file())
     if not files:
         raise ValueError(
-            f"{folder.parent} has no trained adapter in {folder.name}/: train it first, or go on "
-            f"with `coterie train {shlex.quote(str(folder.parent))} --resume`"
+            f"{folder.parent} has no trained adapter in {folder.name}/: train it first, or "
+            f"{RunDirectory(folder.parent).resumption}"
         )
     digest = hashlib.sha256()
     for file in files:

@@ -1,7 +1,6 @@
 """`ExpertSource`: what a separately trained model changes, read from a run, a stage or a folder."""
 
 import re
-import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -80,8 +79,8 @@ def find_adapter(folder: Path) -> Path | None:
     run = RunDirectory(folder)
     if run.is_run and not run.is_finished:
         raise ValueError(
-            f"{folder} is not finished: go on with `coterie train {shlex.quote(str(folder))} "
-            "--resume`, or give the folder of a finished stage in it"
+            f"{folder} is not finished: {run.resumption}, or give the folder of a finished stage "
+            "in it"
         )
     if not folder.is_dir():
         raise ValueError(f"{folder} is no folder: give a run, or a stage's folder in one")

@@ -77,8 +77,16 @@ def check_free(directory: RunDirectory) -> None:
 
 
 def check_start(directory: RunDirectory, *, resume: bool) -> None:
-    """Raise ValueError for a folder of something else, or a run unless `resume` is given."""
+    """Raise ValueError for a folder of something else, or a run unless `resume` is given.
+
+    A composed run is never trained further: another one can start from it.
+    """
     check_free(directory)
+    if directory.is_composed:
+        raise ValueError(
+            f"out={str(directory.folder)!r} holds runs that were composed, without training that "
+            "could go on: give another folder, and start from this run by adapter_from or add_tasks"
+        )
     if directory.is_started and not resume:
         advice = "resume it with resume=True (--resume), or give another folder"
         raise ValueError(f"out={str(directory.folder)!r} already has a run: {advice}")

@@ -1,6 +1,5 @@
 """`Run`: the folder of a training run, its configuration and its trained model."""
 
-import shlex
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -96,15 +95,11 @@ class Run:
     def check_finished(self) -> None:
         """Raise ValueError unless the run is finished."""
         if not self.is_finished:
-            raise ValueError(
-                f"{self.folder} is not finished: go on with coterie.train(..., resume=True), or "
-                f"`coterie train {shlex.quote(str(self.folder))} --resume`"
-            )
+            raise ValueError(f"{self.folder} is not finished: {self.directory.resumption}")
 
     def check_undamaged(self) -> None:
         """Raise ValueError if the adapter's files are not as they were written."""
-        again = f"have `coterie train {shlex.quote(str(self.folder))} --resume` write it again"
-        check_undamaged(self.directory.adapter_folder, again)
+        check_undamaged(self.directory.adapter_folder, self.directory.resumption)
 
     def check_adapter(self) -> None:
         """Raise ValueError unless the run is finished and its weights are as they were written."""

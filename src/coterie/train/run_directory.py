@@ -136,6 +136,18 @@ class RunDirectory:
         return any(each.exists() for each in files) or any(self._checkpoints.glob("*/*-[0-9]*"))
 
     @property
+    def is_composed(self) -> bool:
+        """Whether `coterie.compose` wrote the run, which has no training to go on with."""
+        return self.composition_file.is_file()
+
+    @property
+    def resumption(self) -> str:
+        """What ends a run that has no weights, for messages."""
+        if self.is_composed:
+            return f"remove {self.folder}, and compose its runs again"
+        return f"go on with `coterie train {shlex.quote(str(self.folder))} --resume`"
+
+    @property
     def has_other_files(self) -> bool:
         """Whether the folder has anything but locks and what an interruption left unfinished."""
         if not self.folder.is_dir():
@@ -227,6 +239,7 @@ class RunDirectory:
         flags = [flag for name, flag in CONTROLS.items() if file == self.scores_file(name)]
         commands = {
             self.config_file: "",
+            self.composition_file: "",
             self.log_file: f"coterie train {config} --out {again}",
             self.conflict_file: f"coterie diagnose {run} --to {shlex.quote(str(file))}",
         }

@@ -145,11 +145,7 @@ def _parse_groups(given: Any, names: Sequence[str]) -> list[tuple[str, ...]]:
 
 def _check_folders(folders: Sequence[Path], *, resume: bool) -> None:
     """Raise ValueError, before the first step, for a folder in which a later one cannot train."""
-    from coterie.train.resume import check_free
+    from coterie.train.resume import check_start
 
     for directory in map(RunDirectory, folders):
-        check_free(directory)
-        if directory.is_run and directory.is_started and not resume:
-            raise ValueError(
-                f"{directory.folder} has a run already: go on with resume=True, or give another out"
-            )
+        check_start(directory, resume=resume)

@@ -46,8 +46,9 @@ def test_a_composed_system_has_a_section(tmp_path: Path) -> None:
     assert section.count("<polyline") == 3 and "was composed of 2 runs" in page
 
 
-def test_a_damaged_file_is_no_section(tmp_path: Path) -> None:
-    assert '<section id="composition">' not in write_page(tmp_path / "a", {"runs": [1]})
+def test_a_damaged_file_is_told(tmp_path: Path) -> None:
+    page = write_page(tmp_path / "a", {"runs": [1]})
+    assert "What soft_lora was composed of is unknown: composition.json of" in page
     damaged = [{"modalities": 3, "weight": "x"}, *RUNS]
     record = {"runs": damaged, "tensors": {"q": 1}, "search": [{"losses": None}]}
     assert '<section id="composition">' in write_page(tmp_path / "b", record)

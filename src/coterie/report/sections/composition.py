@@ -24,7 +24,7 @@ class ComposedRuns(Section):
     order = 45
 
     def build(self, context: ReportContext) -> Mapping[str, Any]:
-        found = []
+        found, missing = [], []
         for system in context.systems:
             directory = system.runs[0].directory
             record = directory.try_read_mapping(directory.composition_file)
@@ -40,7 +40,10 @@ class ComposedRuns(Section):
                         "x": Axis(0.0, 1.0),
                     }
                 )
-        return {"composed": found}
+            elif directory.is_composed:
+                what = f"What {system.name} was composed of is unknown"
+                missing.append(directory.explain(directory.composition_file, what))
+        return {"composed": found, "missing": missing}
 
     def summarize(self, context: ReportContext, values: Mapping[str, Any]) -> Iterator[str]:
         for each in values["composed"]:
