@@ -91,5 +91,9 @@ def test_two_runs_for_one_weight_are_refused(make: Any) -> None:
     weights = ({HEAD: ONE, IMAGES: ONE}, {HEAD: TWO, IMAGES: TWO})
     with pytest.raises(ValueError, match=r"take=.*: .*b'} and a both have connectors.image.weight"):
         make(*weights, take={".*": "a", "connectors.*": "b"})
+    host: Any = FakeHost()
+    listed: Any = ["a"]
+    with pytest.raises(ValueError, match=r"take=\['a'\]: give a mapping from names of weights to"):
+        choose_base_weights([], host, listed)
     found = make(*weights, take={".*": "b", "connectors.*": "b"})
     assert (found[HEAD].runs, found[IMAGES].runs) == ((1,), (1,))

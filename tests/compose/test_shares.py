@@ -1,5 +1,7 @@
 """Shares of runs by modality, and what is wrong with weights."""
 
+from typing import Any
+
 import pytest
 
 from coterie.compose.shares import (
@@ -52,8 +54,11 @@ def test_even_weights_sum_to_1() -> None:
         ((0.5, -1), r"weights=\[0.5, -1.0\]: give numbers of at least 0"),
         ((0, 0), "and one above it"),
         ((1, float("nan")), "give numbers of at least 0"),
+        (("a", 1), r"weights=\('a', 1\): give 'even', 'search', or a number for each run"),
+        (None, "weights=None: give 'even', 'search', or a number for each run"),
     ],
 )
-def test_wrong_weights(weights: tuple[float, ...], said: str) -> None:
+@pytest.mark.usefixtures("unchecked")
+def test_wrong_weights(weights: Any, said: str) -> None:
     with pytest.raises(ValueError, match=said):
         check_weights(weights, 2)

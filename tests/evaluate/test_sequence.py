@@ -30,8 +30,9 @@ def test_a_folder_has_its_runs_in_natural_order(tmp_path: Path) -> None:
         group_sequences(tmp_path / "empty")
     with pytest.raises(ValueError, match="none is neither a run nor a folder of runs"):
         group_sequences(tmp_path / "none")
-    with pytest.raises(ValueError, match="a sequence without runs"):
-        group_sequences([])
+    for none in ([], {}, {"x": []}):
+        with pytest.raises(ValueError, match="a sequence without runs"):
+            group_sequences(none)
 
 
 def test_a_step_trains_the_tasks_of_its_stages(tmp_path: Path) -> None:

@@ -223,3 +223,13 @@ def test_rows_and_connectors_that_are_not_there(text: Run, tmp_path: Path) -> No
     with pytest.raises(ValueError, match="a run grows by tasks of its own kind"):
         coterie.add_tasks(text, tasks=Gallery(), out=tmp_path / "new")
     assert not (tmp_path / "new").exists()
+
+
+def test_settings_that_change_the_old_answers_are_refused(text: Run, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"precision='bfloat16', and .*run has 'float32': its ta"):
+        grow(text, tmp_path, precision="bfloat16")
+    with pytest.raises(ValueError, match=r"max_pixels=100, and .*run has None: its tasks would"):
+        grow(text, tmp_path, max_pixels=100)
+    with pytest.raises(ValueError, match="tasks is empty: give a task or more"):
+        coterie.add_tasks(text, tasks=[], out=tmp_path / "new")
+    assert not (tmp_path / "new").exists()

@@ -79,6 +79,8 @@ def resolve_take(
     take: Mapping[str, str | Path], names: Sequence[str], sources: Sequence[Source]
 ) -> dict[str, int]:
     """Return weight -> position of the run to take it from."""
+    if not isinstance(take, Mapping):
+        raise ValueError(f"take={take!r}: give a mapping from names of weights to runs")
     folders = [source.run.folder.resolve() for source in sources]
     found: dict[str, int] = {}
     for pattern, run in take.items():

@@ -10,9 +10,6 @@ from coterie.train import base_growth
 from coterie.train.inputs import check_same_base
 from coterie.train.run import Run
 
-LOADING = ("precision", "quantize", "attention", "max_pixels")
-"""Settings of a run that change what the base model computes."""
-
 
 def check_runs(runs: Sequence[Run]) -> None:
     """Raise ValueError unless there are several different runs of text tasks, by their folders."""
@@ -64,7 +61,7 @@ def check_bases(one: Source, two: Source) -> None:
 
 def check_settings(one: Source, two: Source) -> None:
     """Raise ValueError if two runs load their base model in different ways."""
-    for name in LOADING:
+    for name in base_growth.LOADING:
         first, second = (getattr(each.run.config, name) for each in (one, two))
         if first != second:
             raise ValueError(

@@ -80,6 +80,8 @@ def compose(  # noqa: PLR0913  the choices of one call, each by its name
         check_choice("weights", weights, RULES)
     larger = None if base is None else make_absolute_base(base)
     given = None if tasks is None else find_tasks(tasks)
+    if isinstance(runs, str | Path | Run):
+        runs = [runs]
     opened = [run if isinstance(run, Run) else Run.read(run) for run in runs]
     check_runs(opened)
     opened = [find_rows(find_moved_base(run, larger), given) for run in opened]

@@ -15,7 +15,12 @@ def check_weights(weights: Sequence[float], count: int) -> tuple[float, ...]:
 
     Raises ValueError unless there is one for each, at least 0 and not all of them 0.
     """
-    found = tuple(map(float, weights))
+    try:
+        found = tuple(map(float, weights))
+    except (TypeError, ValueError):
+        raise ValueError(
+            f"weights={weights!r}: give 'even', 'search', or a number for each run"
+        ) from None
     if len(found) != count:
         raise ValueError(
             f"weights={list(found)} has {len(found)} numbers, and {count} runs are composed: give "

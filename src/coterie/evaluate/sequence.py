@@ -45,7 +45,7 @@ def group_sequences(runs: Runs | Mapping[str, Runs]) -> dict[str, list[Run]]:
 
     Raises ValueError for runs beside folders of runs, and for none.
     """
-    if isinstance(runs, Mapping):
+    if isinstance(runs, Mapping) and runs:
         return {name: open_steps(group) for name, group in runs.items()}
     given = [runs] if isinstance(runs, Run | str | Path) else list(runs)
     folders = [each for each in given if not _is_run(each)]

@@ -1,10 +1,10 @@
 """`add_tasks`: train new tasks in a run's model while its own tasks stay frozen."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Unpack
+from typing import Any, Unpack
 
 from coterie import distributed
 from coterie.balancing.fixed import Fixed
@@ -17,7 +17,7 @@ from coterie.tasks.frozen_tasks import FrozenTasks
 from coterie.tasks.task_set import Device, TaskSet
 from coterie.tasks.text.task import TextTask
 from coterie.tasks.text.task_set import TextTasks
-from coterie.train.base_growth import find_moved_base, find_new_connectors
+from coterie.train.base_growth import LOADING, find_moved_base, find_new_connectors
 from coterie.train.config import RunConfig
 from coterie.train.frozen_check import check_old_answers
 from coterie.train.growth import grow_recipe
@@ -78,8 +78,8 @@ def add_tasks(  # noqa: PLR0913  the choices of one call, each by its name
         like: dense: the old task whose gates initialise the new ones; None for the mean over all.
         experts: dense: whether the experts are trained too; old tasks' outputs then change.
         resume, progress, device: as in `coterie.train`.
-        settings: as in `coterie.train`; the precision, batch size and way of loading the model and
-            the rows default to the old run's.
+        settings: as in `coterie.train`; the batch size and how rows are read default to the old
+            run's, and the precision and the way of loading the model are always the old run's.
 
     Raises:
         ValueError: as `coterie.train`; a run that is not finished or damaged, one whose base model
@@ -91,6 +91,7 @@ def add_tasks(  # noqa: PLR0913  the choices of one call, each by its name
     """
     run = run if isinstance(run, Run) else Run.read(run)
     run.check_adapter()
+    _check_loading(run, settings)
     own, given = run.config.tasks, find_tasks(tasks)
     if isinstance(own, DenseTasks) and isinstance(given, DenseTasks):
         _refuse("dense tasks", recipe=recipe, base=base, connectors=connectors)
@@ -138,6 +139,17 @@ def _refuse(kind: str, **given: object) -> None:
             raise ValueError(f"{name}={value!r} is not for {kind}: leave it out")
 
 
+def _check_loading(run: Run, settings: Mapping[str, Any]) -> None:
+    """Raise ValueError for settings by which the old tasks would be computed otherwise."""
+    for name in LOADING:
+        own = getattr(run.config, name)
+        if settings.get(name, own) != own:
+            raise ValueError(
+                f"{name}={settings[name]!r}, and {run.folder} has {own!r}: its tasks would answer "
+                "otherwise; leave it out"
+            )
+
+
 def _check_old_rows(run: Run) -> None:
     """Raise ValueError if the rows of the old tasks are gone: their answers are compared."""
     if missing := run.config.tasks.find_missing_rows("train"):
@@ -176,6 +188,8 @@ def _extend_text(
     base: str,
     connectors: bool,
 ) -> tuple[Recipe, TextTasks]:
+    if not given.names:
+        raise ValueError("tasks is empty: give a task or more")
     if known := [name for name in given.names if name in own.names]:
         new = ",".join(name for name in given.names if name not in own.names)
         raise ValueError(

@@ -17,6 +17,8 @@ from coterie.train.config import RunConfig
 from coterie.train.inputs import BASE_WEIGHTS, list_base_changes, read_input_digests
 from coterie.train.run import Run
 
+LOADING = ("precision", "quantize", "attention", "max_pixels")
+"""Settings of a run that change what the base model computes."""
 SHOWN = 3
 """Names in the message of a base model that does not fit."""
 CHAT = [{"role": "user", "content": [{"type": "text", "text": "What is 1 plus 1?"}]}]

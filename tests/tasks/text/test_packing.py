@@ -19,6 +19,7 @@ from coterie import (
 )
 from coterie.tasks.text.batches import compute_token_losses
 from coterie.tasks.text.packing import PackedCollator, check_packing, pack, split_into_rows
+from tests.tinies.omni import omni_model, omni_processor
 from tests.tiny import TINY
 from tests.tuner.checks import gradients, grafted, same
 
@@ -122,6 +123,8 @@ def test_experts_that_replace_an_attention_are_refused() -> None:
 def test_models_are_asked_whether_they_keep_samples_apart() -> None:
     check_packing(grafted(TINY["llama"](), MIXTURES["prompt"]))
     check_packing(grafted(TINY["gemma3"](), MIXTURES["task"]))
+    omni = omni_model(omni_processor())  # whose placeholders are low numbers
+    check_packing(coterie.graft(omni, Mixture(at="text.mlp", gate=None)))
     config = MambaConfig(vocab_size=64, hidden_size=32, num_hidden_layers=2, state_size=4)
     recurrent = coterie.graft(MambaForCausalLM(config), Mixture(at=r".*in_proj", gate=None))
     with pytest.raises(ValueError, match="a MambaForCausalLM does not keep samples of one row"):
