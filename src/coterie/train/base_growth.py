@@ -53,7 +53,7 @@ class BaseContents:
 def digest(values: Tensor) -> str:
     """Return the digest of a tensor's shape, dtype and bits."""
     bits = values.detach().contiguous().flatten().view(torch.uint8).numpy()
-    return f"{values.dtype} {tuple(values.shape)} {hashlib.sha256(bits).hexdigest()}"
+    return f"{values.dtype} {tuple(values.shape)} {hashlib.sha256(bits.data).hexdigest()}"
 
 
 def find_moved_base(run: Run, base: str | None) -> Run:
