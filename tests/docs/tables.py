@@ -344,6 +344,7 @@ TABLES: dict[tuple[Path, str], Callable[[], str]] = {
     (COMPOSE, "composed"): composed,
     (COMPOSE, "composed_differences"): composed_differences,
     (GROW, "grown"): grown,
+    (CONCEPTS, "routing_losses"): routing_losses,
     (FORGETTING, "sequence_sequential"): partial(sequences, "sequential"),
     (FORGETTING, "sequence_grown"): partial(sequences, "grown"),
     (FORGETTING, "forgotten"): forgotten,
