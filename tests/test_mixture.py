@@ -71,6 +71,7 @@ def test_shared_experts_may_be_several():
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
+        ({"tasks": "ocr"}, r"tasks='ocr'\): give a tuple, as \('ocr',\)"),
         ({"blend": "multiply"}, "'add', 'complement' and 'softmax'"),
         ({"weight_exponent": 3}, "allowed are 1 and 2"),
         ({"blend": "softmax"}, "give shared and a gate"),

@@ -23,9 +23,12 @@ from coterie.stage import Stage
         ({"task_shares": {"a": 0.5, "b": 0.5}}, "give shares above 0 that are below 1 together"),
         ({"task_shares": {"a": 0.0}}, "give shares above 0"),
         ({"task_shares": {"a": 0.5}, "tasks": ("b",)}, "has a share of task 'a' and is trained on"),
+        ({"tasks": "ocr"}, r"has tasks='ocr': give a tuple, as \('ocr',\)"),
+        ({"init": "assemble", "experts_from": "runs/a"}, "has experts_from='runs/a': give a tuple"),
         ({"init": "merge"}, "has init='merge': allowed are"),
     ],
 )
+@pytest.mark.usefixtures("unchecked")
 def test_wrong_stage(fields: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         Stage(**fields)

@@ -68,6 +68,8 @@ class Mixture:
         if self.gate is not None:
             self.router.get_max_active(self.num_experts)
         self._check_blend()
+        if isinstance(self.tasks, str):  # whose letters would be the names
+            raise ValueError(f"Mixture(tasks={self.tasks!r}): give a tuple, as ({self.tasks!r},)")
         object.__setattr__(self, "tasks", tuple(self.tasks))
         if self.tasks and self.main.attaches_to != "linears":
             raise ValueError(

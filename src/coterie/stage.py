@@ -117,6 +117,10 @@ class Stage:
         self._check_shares()
 
     def _check_values(self) -> None:
+        for name in ("tasks", "experts_from"):
+            if isinstance(given := getattr(self, name), str):  # whose letters would be the names
+                raise self._make_error(f"has {name}={given!r}: give a tuple, as ({given!r},)")
+            object.__setattr__(self, name, tuple(given))
         is_tuple = isinstance(self.trains, tuple) and bool(self.trains)
         for name, is_allowed, advice in (
             ("trains", is_tuple, f"give a tuple of parts out of {TRAINABLE_PARTS}"),

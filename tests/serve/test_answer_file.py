@@ -68,6 +68,19 @@ def test_answers_to_other_rows_are_left_alone(engine: InferenceEngine, tmp_path:
     assert (tmp_path / "answers.jsonl").read_text() == before
 
 
+def test_a_file_of_something_else_keeps_its_last_line(
+    engine: InferenceEngine, tmp_path: Path
+) -> None:
+    out = tmp_path / "answers.jsonl"
+    # The rows themselves, whose last line has no newline; and a note.
+    rows = "\n".join(map(json.dumps, ROWS))
+    for content in (rows, "a note", json.dumps({"row": "rows.jsonl:2"})):
+        out.write_text(content)
+        with pytest.raises(ValueError, match=r"answers\.jsonl:1 is no answer to row 1"):
+            call(engine, tmp_path)
+        assert out.read_text() == content
+
+
 def test_a_bad_row_stops_after_the_answers_before_it(
     engine: InferenceEngine, tmp_path: Path
 ) -> None:

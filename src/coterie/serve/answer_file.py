@@ -35,8 +35,7 @@ def answer_rows(
     with Progress(len(rows), "generate", unit="row", initial=done) as progress:
         for index, job in enumerate(engine.answer(samples), done):
             labels, _ = _read(rows, index, make_prompt)
-            line = {**labels, "answer": job.text.text}
-            append_line(out, json.dumps(line, ensure_ascii=False))
+            append_line(out, _format_line(labels, job.text.text))
             progress.update()
     return done, len(rows) - done
 
@@ -57,24 +56,40 @@ def _read(
 
 
 def _resume(out: Path, rows: RowSource, make_prompt: MakePrompt) -> int:
-    """Return how many answers are there, without a line that an interruption cut off."""
+    """Return how many answers are there, and remove a line that an interruption cut off.
+
+    Raises ValueError for a file of anything else, which stays as it is.
+    """
     with explain_write_errors(out):
         out.parent.mkdir(parents=True, exist_ok=True)
-        if not out.exists():
-            return 0
-        with out.open("r+b") as file:
-            content = file.read()
-            whole = content.rfind(b"\n") + 1
-            file.truncate(whole)
-    done = 0
-    for done, line in enumerate(_parse_lines(content[:whole]), 1):
-        wanted = _read(rows, done - 1, make_prompt)[0] if done <= len(rows) else {}
+        content = out.read_bytes() if out.exists() else b""
+    whole = content.rfind(b"\n") + 1
+    lines = list(_parse_lines(content[:whole]))
+    for number, line in enumerate(lines):
+        wanted = _read(rows, number, make_prompt)[0] if number < len(rows) else {}
         if not wanted or {name: line.get(name) for name in wanted} != wanted:
-            raise ValueError(
-                f"{out}:{done} is no answer to row {done} of {rows.name}: give another file, or "
-                "remove this one to answer all rows"
-            )
-    return done
+            raise _make_error(out, number, rows)
+    if rest := content[whole:]:
+        if len(lines) == len(rows):
+            raise _make_error(out, len(lines), rows)
+        labels, _ = _read(rows, len(lines), make_prompt)
+        start = _format_line(labels, "").encode()[: -len('"}')]
+        if not (start.startswith(rest) or rest.startswith(start)):
+            raise _make_error(out, len(lines), rows)
+        with explain_write_errors(out), out.open("r+b") as file:
+            file.truncate(whole)
+    return len(lines)
+
+
+def _format_line(labels: Mapping[str, Any], answer: str) -> str:
+    return json.dumps({**labels, "answer": answer}, ensure_ascii=False)
+
+
+def _make_error(out: Path, number: int, rows: RowSource) -> ValueError:
+    return ValueError(
+        f"{out}:{number + 1} is no answer to row {number + 1} of {rows.name}: give another file, "
+        "or remove this one to answer all rows"
+    )
 
 
 def _parse_lines(content: bytes) -> Iterator[dict[str, Any]]:
