@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from coterie import CAGrad
-from coterie.cli.train_config import SYSTEMS, build_config, parse_override, set_at_path
+from coterie.cli.train_config import SYSTEMS, build_config, parse_override, set_at_paths
 from coterie.recipe import Recipe
 from coterie.recipes import awaker, rode
 from coterie.tasks import DenseTasks, TextTask, TextTasks
@@ -172,17 +172,17 @@ def test_a_setting_has_a_path_and_a_value(text: str, unchecked: None) -> None:
 
 def test_parts_are_replaced() -> None:
     recipe = awaker()
-    found = set_at_path(recipe, "stages.1.learning_rate", 1e-3, name="recipe")
+    found = set_at_paths(recipe, [("stages.1.learning_rate", 1e-3)], name="recipe")
     assert [stage.learning_rate for stage in found.stages] == [1e-5, 1e-3, 5e-6]
     assert found.mixtures == recipe.mixtures and recipe == awaker()
-    assert set_at_path(rode(), "mixtures.0.experts.ranks", [2, 2], name="recipe").mixtures[
+    assert set_at_paths(rode(), [("mixtures.0.experts.ranks", [2, 2])], name="recipe").mixtures[
         0
     ].main.ranks == (2, 2)  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def test_whole_parts_are_replaced() -> None:
     gate = {"is": "coterie:TaskGate", "per_token": False}
-    found = set_at_path(rode(), "mixtures.0.gate", gate, name="recipe")
+    found = set_at_paths(rode(), [("mixtures.0.gate", gate)], name="recipe")
     assert type(found.mixtures[0].gate).__name__ == "TaskGate"
 
 
@@ -205,8 +205,24 @@ def test_whole_parts_are_replaced() -> None:
 )
 def test_what_does_not_fit_is_refused(path: str, value: object, said: str) -> None:
     with pytest.raises(ValueError, match=re.escape(said)):
-        set_at_path(rode(), path, value, name="recipe")
+        set_at_paths(rode(), [(path, value)], name="recipe")
+
+
+def test_the_order_of_settings_does_not_matter() -> None:
+    # Shares follow validations, so that neither fits without the other; the step is inside.
+    adaptation = {"is": "coterie.data:ShareAdaptation"}
+    changes = [
+        ("mix.adaptation", adaptation), ("mix.adaptation.step", 0.2), ("evaluate_every", 5)
+    ]  # fmt: skip
+    flags = {"base": "base", "tasks": TASKS}
+    found = build_config("rode", changes[:1] + changes[2:], flags)
+    assert found == build_config("rode", changes[2:] + changes[:1], flags)
+    assert found.mix.adaptation is not None and found.mix.adaptation.step == 0.1
+    inside = build_config("rode", changes[2:] + changes[:2], flags)
+    assert inside.mix.adaptation is not None and inside.mix.adaptation.step == 0.2
+    with pytest.raises(ValueError, match="Give evaluate_every, and workers=0"):
+        build_config("rode", changes[:1], flags)
 
 
 def test_the_result_is_a_recipe() -> None:
-    assert isinstance(set_at_path(rode(), "name", "mine", name="recipe"), Recipe)
+    assert isinstance(set_at_paths(rode(), [("name", "mine")], name="recipe"), Recipe)

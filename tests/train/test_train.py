@@ -83,6 +83,12 @@ def test_a_folder_with_a_run_is_left_alone(tmp_path: Path):
         trained(tmp_path / "new", plain(), epochs=3)
     with pytest.raises(ValueError, match=r"no setting 'bach_size' \(did you mean batch_size\?\)"):
         trained(tmp_path / "new", plain(), bach_size=4)
+    for given, said in (
+        ({"steps": "3"}, "steps takes int"),
+        ({"seed": 1.5}, "seed takes int, not"),
+    ):
+        with pytest.raises(ValueError, match=said):
+            trained(tmp_path / "new", plain(), **given)
 
 
 def test_names_and_paths_as_on_the_command_line(tmp_path: Path, capsys):

@@ -71,11 +71,12 @@ def build_config(
     if isinstance(source, Recipe):
         flags = {"precision": precision, **flags}
     config = apply_flags(source, flags)
-    for path, value in overrides:
-        if path not in arguments:
-            full = resolve_path(config, path, arguments)
-            config = set_at_path(config, full, value, name="config")
-    return config
+    changes = [
+        (resolve_path(config, path, arguments), value)
+        for path, value in overrides
+        if path not in arguments
+    ]
+    return set_at_paths(config, changes, name="config")
 
 
 def call_recipe(name: str, arguments: Mapping[str, Any]) -> Recipe:
@@ -123,25 +124,37 @@ def shorten(text: str) -> str:
     return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}..."
 
 
-def set_at_path(value: Value, path: str, new: Any, *, name: str) -> Value:
-    """Return `value` with `new` at a dotted path, validated as if it were read from a file.
+def set_at_paths(value: Value, changes: Sequence[tuple[str, Any]], *, name: str) -> Value:
+    """Return `value` with changes at dotted paths, validated as if it were read from a file.
+
+    It need fit only after all of them: their order does not matter.
 
     Args:
         value: a frozen dataclass.
-        path: field names and positions in tuples, joined by dots.
-        new: numbers, text, bools, None, and tuples, lists and dicts of such.
+        changes: a path, which is field names and positions in tuples joined by dots, and what
+            stands there then: numbers, text, bools, None, and tuples, lists and dicts of such.
         name: of the value, for messages.
 
     Raises ValueError for an unknown path, with suggestions, and for a value that does not fit.
     """
-    data = {"value": serialization.dump(value, name=name)}
+    data = serialization.dump(value, name=name)
+    for path, new in changes:
+        set_item(data, path, new, name=name)
+        with suppress(ValueError):  # a later change may make it fit
+            # With the defaults of a part that was set whole, so that paths lead inside it.
+            data = serialization.dump(serialization.load(data, type(value), name=name), name=name)
+    return serialization.load(data, type(value), name=name) if changes else value
+
+
+def set_item(value: Any, path: str, new: Any, *, name: str) -> None:
+    """Set what is at a dotted path in the JSON of a dataclass."""
+    data = {"value": value}
     parent, key, at, hint = data, "value", name, Any
     for part in path.split("."):
         parent = parent[key]
         key, hint = resolve_key(parent, part, at, hint)
         at = f"{at}.{part}"
     parent[key] = coerce(new, hint, f"--set: {at}")
-    return serialization.load(data["value"], type(value), name=name)
 
 
 def resolve_key(inside: Any, part: str, at: str, hint: Any) -> tuple[Any, Any]:

@@ -7,12 +7,13 @@ from dataclasses import replace
 from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import Unpack, get_type_hints
+from types import NoneType
+from typing import Unpack, get_args, get_type_hints
 
 import torch
 
 from coterie import distributed
-from coterie.annotations import format_suggestions
+from coterie.annotations import coerce, format_suggestions
 from coterie.devices import choose_device, choose_precision
 from coterie.recipe import Recipe
 from coterie.task_file import find_tasks
@@ -28,7 +29,14 @@ from coterie.train.run_entries import check_entries
 from coterie.train.run_lock import lock_run
 from coterie.train.settings import TrainSettings
 
-SETTINGS = tuple(get_type_hints(TrainSettings))
+HINTS = get_type_hints(TrainSettings)
+SETTINGS = tuple(HINTS)
+NUMBERS = {
+    name: hint
+    for name, hint in HINTS.items()
+    if {*(get_args(hint) or (hint,))} <= {int, float, bool, NoneType}
+}
+"""Settings that are numbers; `RunConfig` names the allowed values of the others."""
 
 
 def train(
@@ -75,6 +83,8 @@ def train(
     if unknown := [name for name in settings if name not in SETTINGS]:
         near, allowed = format_suggestions(unknown[0], SETTINGS), ", ".join(SETTINGS)
         raise ValueError(f"train() has no setting {unknown[0]!r}{near}; its settings are {allowed}")
+    for name in NUMBERS.keys() & settings.keys():
+        coerce(settings[name], NUMBERS[name], name)
     recipe, tasks, base = find_recipe(recipe), find_tasks(tasks), make_absolute_base(base)
     chosen = choose_device(device)
     settings.setdefault("precision", choose_precision(chosen))
