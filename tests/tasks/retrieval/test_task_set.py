@@ -70,9 +70,7 @@ def test_what_trains_nothing_is_refused(tasks: RetrievalTasks, tmp_path: Path) -
         train(batch_size=4, accumulation=4)
     row = '{"question": "what?", "answer": "it"}\n'
     (tmp_path / "rows.jsonl").write_text(2 * row)
-    with pytest.raises(
-        ValueError, match="task 'name', split 'train': all samples have the answer 'it'"
-    ):
+    with pytest.raises(ValueError, match="task 'name', split 'train': all samples have one answer"):
         train(batch_size=4)
     assert all(not each.scores for each in tasks.summarize())
 

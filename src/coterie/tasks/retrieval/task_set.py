@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Unpack
 import torch
 from torch import nn
 
+from coterie import distributed
 from coterie.data.sample import TextSample
 from coterie.data.sample_check import SampleCheck
 from coterie.metrics.recall_at_k import RecallAtK
@@ -31,7 +32,7 @@ from coterie.tasks.retrieval.embedding import (
     embed,
     embed_pairs,
 )
-from coterie.tasks.retrieval.ranks import check_answers_differ, rank_pairs
+from coterie.tasks.retrieval.ranks import have_one_text, rank_pairs
 from coterie.tasks.split_summary import SplitSummary
 from coterie.tasks.task_set import Batch, Device, TaskSet
 from coterie.tasks.text.generation import prepare_inputs
@@ -140,7 +141,11 @@ class RetrievalTasks(TaskSet):
         )
         for name, rows in zip(self.names, found if split == "train" else (), strict=False):
             answers = (rows[number].answers[0] for number in range(len(rows)))
-            check_answers_differ(answers, f"task {name!r}, split {split!r}")
+            if have_one_text(answers):
+                raise ValueError(
+                    f"task {name!r}, split {split!r}: all samples have one answer, and a prompt "
+                    "learns to find its own among others: give rows of different answers"
+                )
         return found
 
     def describe_bad_rows(
@@ -208,7 +213,10 @@ class RetrievalTasks(TaskSet):
         (name,) = dataset.tasks
         samples, metric = dataset.samples, self.get_metric(name)
         texts = [sample.answers[0] for sample in samples]
-        check_answers_differ(texts, f"task {name!r}")
+        if have_one_text(texts):
+            distributed.print_message(
+                f"task {name!r}: all samples have one answer, which each finds: this is no score"
+            )
         collator = PairCollator(loaded.processor, self.names)
         queries, candidates, seconds = embed_pairs(loaded, collator, samples, **options)
         ranks = rank_pairs(queries, candidates, texts)
