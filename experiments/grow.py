@@ -68,9 +68,11 @@ def make_lora(**stage: Any) -> Recipe:
 
 def make_growth() -> Mapping[str, Recipe]:
     """System -> the recipe of the new tasks."""
-    woven = recipes.pathweave(rank=RANK, alpha=2.0 * RANK, at=TARGET_MODULES)
-    ungated = tuple(replace(each, gate=None) for each in woven.mixtures)
-    return {"grown": woven, "no_gate": replace(woven, mixtures=ungated), "no_bridge": make_lora()}
+    woven, summed = (
+        recipes.pathweave(rank=RANK, alpha=2.0 * RANK, gated=gated, at=TARGET_MODULES)
+        for gated in (True, False)
+    )
+    return {"grown": woven, "no_gate": summed, "no_bridge": make_lora()}
 
 
 def train_seed(out: Path, seed: int, growth: Sequence[str]) -> dict[str, Run]:

@@ -12,7 +12,6 @@ benchmarks/results/sequence-cpu.json, and a report with the step x task matrices
 import argparse
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -55,11 +54,9 @@ def train_control(out: Path, seed: int, **choices: Any) -> list[Run]:
     )  # fmt: skip
 
 
-def train_grown(out: Path, seed: int, *, has_gate: bool = True, noisy: bool = True) -> list[Run]:
+def train_grown(out: Path, seed: int, *, gated: bool = True, noisy: bool = True) -> list[Run]:
     """Train the first task, and add the others one by one."""
-    woven = recipes.pathweave(noisy=noisy, **ADAPTER)
-    if not has_gate:
-        woven = replace(woven, mixtures=tuple(replace(each, gate=None) for each in woven.mixtures))
+    woven = recipes.pathweave(gated=gated, noisy=noisy, **ADAPTER)
     tasks, options = read_order(), {**OPTIONS, "seed": seed}
     first = recipes.shared_lora(**ADAPTER)
     runs = [
@@ -87,7 +84,7 @@ def train_separate(out: Path, seed: int) -> list[Run]:
 SYSTEMS: Mapping[str, Train] = {
     BASELINE: train_control, "replay": train_replay, "separate": train_separate,
     "grown": train_grown, "grown, no noise": partial(train_grown, noisy=False),
-    "grown, no gate": partial(train_grown, has_gate=False),
+    "grown, no gate": partial(train_grown, gated=False),
 }  # fmt: skip
 """Name -> what trains its steps; the baseline is always among those that are asked for."""
 

@@ -1,5 +1,7 @@
 """The gate of PathWeave by hand; tests/recipes/test_recipes.py trains the recipe."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import nn
@@ -23,3 +25,10 @@ def test_weights_that_the_task_alone_decides() -> None:
     (mixture, _) = recipes.pathweave(rank=4, alpha=8.0, per_token=False).mixtures
     assert mixture.gate == TaskGate(per_token=False)
     assert mixture.main == Bridge(ranks=(4,), alpha=8.0)
+
+
+def test_a_sum_without_a_gate() -> None:
+    summed = recipes.pathweave(rank=4, gated=False)
+    assert [each.gate for each in summed.mixtures] == [None, None]
+    gated = recipes.pathweave(rank=4)
+    assert [replace(each, gate=None) for each in gated.mixtures] == list(summed.mixtures)

@@ -72,22 +72,25 @@ def test_two_steps_of_growth(old: Run, folder: Path) -> None:
         assert not all(torch.equal(each, torch.eye(len(each))) for each in bridges)
 
 
-def test_an_old_task_is_extracted_as_from_the_old_run(old: Run, folder: Path) -> None:
+@pytest.mark.parametrize("choice", ["gated", "per_token"])
+def test_an_old_task_is_extracted_as_from_the_old_run(
+    old: Run, folder: Path, choice: str, tmp_path: Path
+) -> None:
     new = coterie.add_tasks(
-        old, tasks=make_task(folder, "sum"), out=folder / "x",
-        recipe=recipes.pathweave(at=("text.mlp",), per_token=False), **OPTIONS,
+        old, tasks=make_task(folder, "sum"), out=tmp_path / "x",
+        recipe=recipes.pathweave(at=("text.mlp",), **{choice: False}), **OPTIONS,
     )  # fmt: skip
     found = [
-        coterie.extract(run, task="ocr", to=folder / f"{name}-ocr", format="adapter")
+        coterie.extract(run, task="ocr", to=tmp_path / f"{name}-ocr", format="adapter")
         for name, run in (("old", old), ("new", new))
     ]
     one, two = (load_file(each / "adapter_model.safetensors") for each in found)
     assert one.keys() == two.keys() and all(torch.equal(one[name], two[name]) for name in one)
     # A new task is a LoRA of all ranks: 2 and 2 viewed, 8 new; 12, padded to 16 of vLLM.
-    own = coterie.extract(new, task="sum", to=folder / "sum", format="adapter")
+    own = coterie.extract(new, task="sum", to=tmp_path / "sum", format="adapter")
     assert json.loads((own / "adapter_config.json").read_text())["r"] == 16
     with pytest.raises(ValueError, match="use 'adapter' or 'merged'"):
-        coterie.extract(new, to=folder / "none", format="adapters")
+        coterie.extract(new, to=tmp_path / "none", format="adapters")
 
 
 def test_a_run_that_was_cut_off_goes_on(

@@ -18,6 +18,7 @@ def pathweave(
     *,
     rank: int = 8,
     alpha: float = 8.0,
+    gated: bool = True,
     per_token: bool = True,
     noisy: bool = True,
     at: tuple[str, ...] = ("text.attn", "text.mlp"),
@@ -26,9 +27,14 @@ def pathweave(
 ) -> Recipe:
     """Train one LoRA, a bridge into each frozen older one, and a gate over all of them.
 
+    Without the gate a chain of five tasks learned 9 points more, see docs/guides/forgetting.md.
+
     Args:
         rank: of the new LoRA, 8 in the paper.
         alpha: the scale is alpha / rank.
+        gated: whether a gate weighs the experts, as in the paper. If not, they are summed, a new
+            LoRA learns at its full scale however many older experts there are, and
+            `coterie.extract` extracts each task exactly.
         per_token: whether the gate reads each token, as in the paper. If not, a task has one row
             of weights a layer, and `coterie.extract` extracts it exactly.
         noisy: add the released code's noise to the tokens' logits in training.
@@ -36,7 +42,7 @@ def pathweave(
         learning_rate, epochs: the peak, and passes over the data.
     """
     bridge = Bridge(ranks=(rank,), alpha=alpha)
-    gate = TaskGate(per_token=per_token, noisy=noisy and per_token)
+    gate = TaskGate(per_token=per_token, noisy=noisy and per_token) if gated else None
     mixtures = tuple(Mixture(at=each, experts=bridge, gate=gate, router=Softmax()) for each in at)
     # Of the paper's 1e-5, reached after 1000 of 15,000 to 65,000 steps, little is learned in fewer.
     stage = Stage(
