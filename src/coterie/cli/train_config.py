@@ -137,13 +137,15 @@ def set_at_paths(value: Value, changes: Sequence[tuple[str, Any]], *, name: str)
 
     Raises ValueError for an unknown path, with suggestions, and for a value that does not fit.
     """
+    if not changes:
+        return value
     data = serialization.dump(value, name=name)
     for path, new in changes:
         set_item(data, path, new, name=name)
         with suppress(ValueError):  # a later change may make it fit
             # With the defaults of a part that was set whole, so that paths lead inside it.
             data = serialization.dump(serialization.load(data, type(value), name=name), name=name)
-    return serialization.load(data, type(value), name=name) if changes else value
+    return serialization.load(data, type(value), name=name)
 
 
 def set_item(value: Any, path: str, new: Any, *, name: str) -> None:
