@@ -39,7 +39,7 @@ def check_sources(sources: Sequence[Source], base: str | None) -> None:
         check_same_base(source.run.directory, source.run.config)
         check_mixtures(source)
     if base is not None:
-        base_growth.check_bases(base, [source.run for source in sources])
+        base_growth.check_contains_all(base, [source.run for source in sources])
 
 
 def check_bases(one: Source, two: Source) -> None:

@@ -83,7 +83,7 @@ def find_new_connectors(old: Run, base: str) -> tuple[str, ...]:
     """
     if base == old.config.base:
         return ()
-    check_bases(base, [old])
+    check_contains_all(base, [old])
     before, after = (Host.load(each).model for each in (old.config.base, base))
     known, family = dict(before.named_parameters()), find_family(after)
     return tuple(
@@ -93,7 +93,7 @@ def find_new_connectors(old: Run, base: str) -> tuple[str, ...]:
     )
 
 
-def check_bases(base: str, runs: Sequence[Run]) -> None:
+def check_contains_all(base: str, runs: Sequence[Run]) -> None:
     """Raise ValueError, as `check_contains`, unless a base model contains each run's."""
     after = BaseContents.read(replace(runs[0].config, base=base))
     others = {run.config.base: run.config for run in runs if run.config.base != base}
